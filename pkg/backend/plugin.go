@@ -1,0 +1,93 @@
+package backend
+
+import (
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// searchPath lists the folders in which PJRT plugins are looked for. go-xla's own folders come first because what it
+// installs there is newer than the wheel that `make setup` puts into the repository.
+func searchPath() []string {
+	var dirs []string
+	if home, err := os.UserHomeDir(); err == nil {
+		dirs = append(dirs, filepath.Join(home, ".local/lib/go-xla"), filepath.Join(home, ".local/lib/go-xla/nvidia"))
+	}
+	dirs = append(dirs, "/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia")
+	for _, d := range filepath.SplitList(os.Getenv("PJRT_PLUGIN_LIBRARY_PATH")) {
+		if d != "" {
+			dirs = append(dirs, d)
+		}
+	}
+	if root := repository(); root != "" {
+		dirs = append(dirs, filepath.Join(root, ".venv/lib/pjrt"), filepath.Join(root, ".venv/lib/pjrt/nvidia"))
+	}
+	return dirs
+}
+
+// discover returns the plugin files for kind "cpu" or "cuda", best first. It only looks at names: go-xla's own search
+// opens every file and dies on a broken one.
+func discover(kind string) []string {
+	var found []string
+	for _, dir := range searchPath() {
+		for _, pattern := range []string{"pjrt_c_api_" + kind + "*_plugin.so", "pjrt[-_]plugin[-_]" + kind + "*.so"} {
+			files, _ := filepath.Glob(filepath.Join(dir, pattern)) // the patterns are well-formed
+			found = append(found, files...)
+		}
+	}
+	return found
+}
+
+// repository is SCORESDE_ROOT, or the nearest folder upwards that holds a go.mod; empty if there is none.
+func repository() string {
+	if root := os.Getenv("SCORESDE_ROOT"); root != "" {
+		return root
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+// checkFile refuses files that the dynamic loader would choke on.
+func checkFile(path string) error {
+	if runtime.GOOS != "linux" {
+		_, err := os.Stat(path)
+		return err
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("not a readable shared library: %w", err)
+	}
+	return f.Close()
+}
+
+// nameOf guesses the device of a plugin from its file name, as go-xla does.
+func nameOf(path string) string {
+	base := strings.ToLower(filepath.Base(path))
+	switch {
+	case strings.Contains(base, "cuda"), strings.Contains(base, "nvidia"):
+		return "xla:cuda"
+	case strings.Contains(base, "cpu"):
+		return "xla:cpu"
+	}
+	return "xla:" + strings.TrimSuffix(base, ".so")
+}
+
+func hasNVIDIA() bool {
+	devices, _ := filepath.Glob("/dev/nvidia[0-9]*")
+	return len(devices) > 0
+}
