@@ -1,12 +1,12 @@
 package sde
 
 import (
+	"errors"
 	"fmt"
-	"sync"
+	"slices"
 
-	"github.com/gomlx/compute"
-	_ "github.com/gomlx/compute/gobackend" // the pure-Go backend evaluates tables in float64 on any machine
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/scoresde/scoresde/pkg/backend"
 )
 
 // Values are the functions of a process at given times, all slices of the same length.
@@ -14,21 +14,63 @@ type Values struct {
 	T, Alpha, Sigma, Drift, Diffusion []float64
 }
 
-// Table evaluates s at the times ts in float64, by running the graph functions of s themselves on GoMLX's Go backend.
-// It returns an error when s fails Validate or its graph functions panic.
-func Table(s SDE, ts []float64) (Values, error) {
+// Evaluator computes host values of one process in float64, by running the graph functions of the process itself on
+// GoMLX's Go backend. It compiles once per number of times, so repeated evaluation is cheap.
+type Evaluator struct {
+	sde  SDE
+	exec *Exec
+}
+
+// NewEvaluator returns an Evaluator of s, or the error of Validate(s).
+func NewEvaluator(s SDE) (*Evaluator, error) {
 	if err := Validate(s); err != nil {
+		return nil, err
+	}
+	exec, err := NewExec(backend.Go(), func(t *Node) []*Node {
+		return []*Node{s.Alpha(t), s.Sigma(t), s.Drift(t), s.Diffusion(t)}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sde: %s: %w", s, err)
+	}
+	exec.SetMaxCache(-1)
+	return &Evaluator{sde: s, exec: exec}, nil
+}
+
+// Table evaluates the process at the times ts. It returns an error when ts is empty, and when a graph function panics
+// or returns something of another shape than that of t.
+func (e *Evaluator) Table(ts []float64) (Values, error) {
+	if len(ts) == 0 {
+		return Values{}, errors.New("sde: table: want at least one time, got none")
+	}
+	results, err := e.exec.Call(ts)
+	if err != nil {
+		return Values{}, fmt.Errorf("sde: table of %s: %w", e.sde, err)
+	}
+	v := Values{T: slices.Clone(ts)}
+	columns := []struct {
+		name string
+		to   *[]float64
+	}{{"Alpha", &v.Alpha}, {"Sigma", &v.Sigma}, {"Drift", &v.Drift}, {"Diffusion", &v.Diffusion}}
+	for i, column := range columns {
+		flat, ok := results[i].Value().([]float64)
+		if !ok || len(flat) != len(ts) {
+			return Values{}, fmt.Errorf("sde: table of %s: %s: want float64 of shape [%d], got %s",
+				e.sde, column.name, len(ts), results[i].Shape())
+		}
+		*column.to = flat
+	}
+	return v, nil
+}
+
+// Table evaluates s at the times ts in float64. It returns an error when s fails Validate, ts is empty, or the graph
+// functions of s misbehave. For many calls with the same process keep an Evaluator.
+func Table(s SDE, ts []float64) (Values, error) {
+	e, err := NewEvaluator(s)
+	if err != nil {
 		return Values{}, err
 	}
-	v := Values{T: append([]float64(nil), ts...)}
-	out, err := onHost(func(t *Node) []*Node {
-		return []*Node{s.Alpha(t), s.Sigma(t), s.Drift(t), s.Diffusion(t)}
-	}, ts)
-	if err != nil {
-		return Values{}, fmt.Errorf("sde: table of %s: %w", s, err)
-	}
-	v.Alpha, v.Sigma, v.Drift, v.Diffusion = out[0], out[1], out[2], out[3]
-	return v, nil
+	defer e.exec.Finalize()
+	return e.Table(ts)
 }
 
 // At evaluates Alpha and Sigma of s at one time in float64. It panics where Table would return an error; use Table for
@@ -39,43 +81,4 @@ func At(s SDE, t float64) (alpha, sigma float64) {
 		panic(err)
 	}
 	return v.Alpha[0], v.Sigma[0]
-}
-
-// hostBackend is opened once per process. Parallelism -1 (unlimited) is the only setting of this backend that cannot
-// dead-lock.
-var hostBackend = sync.OnceValues(func() (compute.Backend, error) {
-	return compute.NewWithConfig("go:parallelism=-1")
-})
-
-// onHost runs fn in float64 on the Go backend; the outputs have the shape of the first argument.
-func onHost[F ExecGraphFn](fn F, args ...[]float64) ([][]float64, error) {
-	if len(args[0]) == 0 {
-		return nil, fmt.Errorf("want at least one time, got none")
-	}
-	backend, err := hostBackend()
-	if err != nil {
-		return nil, fmt.Errorf("opening the Go backend: %w", err)
-	}
-	exec, err := NewExec(backend, fn)
-	if err != nil {
-		return nil, err
-	}
-	defer exec.Finalize()
-	inputs := make([]any, len(args))
-	for i, a := range args {
-		inputs[i] = a
-	}
-	results, err := exec.Call(inputs...)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]float64, len(results))
-	for i, r := range results {
-		flat, ok := r.Value().([]float64)
-		if !ok || len(flat) != len(args[0]) {
-			return nil, fmt.Errorf("output %d: want float64 of shape [%d], got %s", i, len(args[0]), r.Shape())
-		}
-		out[i] = flat
-	}
-	return out, nil
 }
