@@ -128,8 +128,12 @@ func (u Uniform) at(x, alpha, sigma *Node) boxed {
 	}
 	sigma = Reshape(sigma, sigma.Shape().Dim(0), 1)
 	variance := Add(Mul(Square(s.alpha), constant(x, u.std*u.std)), Square(sigma))
-	// With no noise at all the limit is reached by a scale so small that every exponential is 0 or 1.
-	s.scale = Max(Sqrt(variance), constant(x, 1e-30))
+	// With no noise at all the limit is reached by a scale whose inverse is finite but overflows when squared.
+	least := 1e-200
+	if x.DType().Size() < 8 {
+		least = 1e-30
+	}
+	s.scale = Max(Sqrt(variance), constant(x, least))
 	shift := Sub(x, Mul(s.alpha, s.mid))
 	s.side = Sign(shift)
 	distance, reach := Abs(shift), Mul(s.alpha, s.half)

@@ -1,0 +1,231 @@
+package dist
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/backend"
+)
+
+// backends are the Go backend and, where a plugin is installed, XLA.
+func backends(t *testing.T) []compute.Backend {
+	t.Helper()
+	all := []compute.Backend{backend.Go()}
+	if b, err := backend.Open(); err != nil {
+		t.Fatal(err)
+	} else if backend.OnDevice(b) {
+		all = append(all, b)
+	}
+	return all
+}
+
+// sampler is what Gaussian, Mixture and Uniform share.
+type sampler interface {
+	Law
+	SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node)
+}
+
+func TestSampleGraphMoments(t *testing.T) {
+	const n = 20000
+	for _, b := range backends(t) {
+		for _, l := range laws() {
+			s, ok := l.(sampler)
+			if !ok {
+				continue
+			}
+			for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+				seed := must(RNGStateFromSeed(42))
+				out, err := CallOnceN(b, func(rng *Node) []*Node {
+					next, x := s.SampleGraph(rng, n, dtype)
+					return []*Node{next, x}
+				}, seed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				x := mat.NewDense(n, s.Dim(), toFloat64(out[1].Value()))
+				what := fmt.Sprintf("%s: %s %s", b.Name(), l, dtype)
+				mean, cov := s.Mean(), s.Cov()
+				for i := range s.Dim() {
+					checkAverage(t, what+": mean", n, mean[i], func(k int) float64 { return x.At(k, i) })
+					for j := range i + 1 {
+						checkAverage(t, what+": covariance", n, cov.At(i, j), func(k int) float64 {
+							return (x.At(k, i) - mean[i]) * (x.At(k, j) - mean[j])
+						})
+					}
+				}
+				if m, ok := l.(Mixture); ok {
+					checkLabels(t, what, m, x)
+				}
+			}
+		}
+	}
+}
+
+// checkLabels compares the average responsibilities of the samples to the weights.
+func checkLabels(t *testing.T, what string, m Mixture, x *mat.Dense) {
+	t.Helper()
+	n, _ := x.Dims()
+	posterior := must(ResponsibilitiesAt(m, x, 1, 0.01))
+	for k, w := range m.Weights() {
+		checkAverage(t, what+": weight", n, w, func(i int) float64 { return posterior.At(i, k) })
+	}
+}
+
+// TestBackendsAgree runs every function of every law in float64 on each backend.
+func TestBackendsAgree(t *testing.T) {
+	all := backends(t)
+	if len(all) == 1 {
+		t.Skip("only the Go backend is installed")
+	}
+	for _, l := range laws() {
+		x := points(l, 0.8, 0.3, 16)
+		in := make([][]float64, 16)
+		for i := range in {
+			in[i] = x.RawRowView(i)
+		}
+		for name, fn := range map[string]func(x, a, s *Node) *Node{"LogProb": l.LogProb, "Score": l.Score, "Denoise": l.Denoise} {
+			out, err := CallOnce(all[1], fn, in, []float64{0.8}, []float64{0.3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantClose(t, l.String()+": "+name, toFloat64(out.Value()), run(t, fn, x, []float64{0.8}, []float64{0.3}), 1e-11)
+		}
+	}
+}
+
+// TestInsideLoop uses every function in the body of a While loop on the device, with the same functions applied to the
+// state before the loop, and compares with the unrolled steps.
+func TestInsideLoop(t *testing.T) {
+	all := backends(t)
+	if len(all) == 1 {
+		t.Skip("loops run on XLA only, which is not installed")
+	}
+	const steps = 3
+	for _, l := range laws() {
+		step := func(x, a, s *Node) *Node {
+			x = Add(x, Mul(l.Score(x, a, s), Const(x.Graph(), float32(0.05))))
+			x = Add(x, Mul(Sub(l.Denoise(x, a, s), x), Const(x.Graph(), float32(0.1))))
+			return Add(x, Mul(Tanh(Reshape(l.LogProb(x, a, s), x.Shape().Dim(0), 1)), Const(x.Graph(), float32(0.01))))
+		}
+		in, _ := toFloat32(points(l, 0.8, 0.3, 16))
+		args := []any{in, []float32{0.8}, []float32{0.3}}
+		want, err := CallOnce(all[1], func(x, a, s *Node) *Node {
+			for range steps {
+				x = step(x, a, s)
+			}
+			return x
+		}, args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := CallOnce(all[1], func(x, a, s *Node) *Node { return loop(steps, step, x, a, s) }, args...)
+		if err != nil {
+			t.Errorf("%s: %v", l, err)
+			continue
+		}
+		wantClose(t, l.String(), toFloat64(got.Value()), toFloat64(want.Value()), 1e-5)
+	}
+}
+
+// loop repeats a step on the device.
+func loop(steps int, step func(x, a, s *Node) *Node, x, a, s *Node) *Node {
+	g := x.Graph()
+	state := []*Node{Const(g, int32(0)), x, a, s}
+	params := func(g *Graph) []*Node {
+		out := make([]*Node, len(state))
+		for i, n := range state {
+			out[i] = Parameter(g, fmt.Sprintf("p%d", i), n.Shape())
+		}
+		return out
+	}
+	cond := NewClosure(g, func(g *Graph) []*Node {
+		return []*Node{LessThan(params(g)[0], Const(g, int32(steps)))}
+	})
+	body := NewClosure(g, func(g *Graph) []*Node {
+		p := params(g)
+		return []*Node{Add(p[0], Const(g, int32(1))), step(p[1], p[2], p[3]), p[2], p[3]}
+	})
+	return While(cond, body, state...)[1]
+}
+
+// TestSampleGraphInsideLoop draws in the body of a loop: the state of the generator must move on.
+func TestSampleGraphInsideLoop(t *testing.T) {
+	all := backends(t)
+	if len(all) == 1 {
+		t.Skip("loops run on XLA only, which is not installed")
+	}
+	for _, l := range laws() {
+		s, ok := l.(sampler)
+		if !ok {
+			continue
+		}
+		const n, steps = 4000, 4
+		out, err := CallOnce(all[1], func(rng *Node) *Node {
+			g := rng.Graph()
+			zero := Const(g, make([]float32, n*s.Dim()))
+			state := []*Node{Const(g, int32(0)), rng, Reshape(zero, n, s.Dim())}
+			params := func(g *Graph) (out []*Node) {
+				for i, v := range state {
+					out = append(out, Parameter(g, fmt.Sprintf("p%d", i), v.Shape()))
+				}
+				return out
+			}
+			cond := NewClosure(g, func(g *Graph) []*Node { return []*Node{LessThan(params(g)[0], Const(g, int32(steps)))} })
+			body := NewClosure(g, func(g *Graph) []*Node {
+				p := params(g)
+				next, x := s.SampleGraph(p[1], n, dtypes.Float32)
+				return []*Node{Add(p[0], Const(g, int32(1))), next, Add(p[2], x)}
+			})
+			return While(cond, body, state...)[2]
+		}, must(RNGStateFromSeed(3)))
+		if err != nil {
+			t.Errorf("%s: %v", l, err)
+			continue
+		}
+		// A sum of independent draws has steps times the variance; equal draws would give steps^2 times.
+		x := mat.NewDense(n, s.Dim(), toFloat64(out.Value()))
+		mean, cov := s.Mean(), s.Cov()
+		for i := range s.Dim() {
+			checkAverage(t, l.String()+": mean of sums", n, steps*mean[i], func(k int) float64 { return x.At(k, i) })
+			checkAverage(t, l.String()+": variance of sums", n, steps*cov.At(i, i), func(k int) float64 {
+				return math.Pow(x.At(k, i)-steps*mean[i], 2)
+			})
+		}
+	}
+}
+
+func BenchmarkFourGaussianScore(b *testing.B) {
+	for _, engine := range []string{"go", "default"} {
+		bk := backend.Go()
+		if engine == "default" {
+			bk = backend.MustOpen()
+		}
+		const rows = 10000
+		l := FourGaussians()
+		in, _ := toFloat32(points(l, 1, 0.5, rows))
+		exec := MustNewExec(bk, func(x, a, s *Node) *Node { return l.Score(x, a, s) })
+		if err := warm(exec, in); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(bk.Name(), func(b *testing.B) {
+			for b.Loop() {
+				if err := warm(exec, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	_ = shapes.Make
+}
+
+func warm(exec *Exec, in [][]float32) error {
+	_, err := exec.Call(in, []float32{1}, []float32{0.5})
+	return err
+}

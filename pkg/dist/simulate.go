@@ -1,0 +1,77 @@
+package dist
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"gonum.org/v1/gonum/mat"
+)
+
+// SampleGraph draws n >= 1 points of a float type inside a graph, [n, d], with the state rng of GoMLX's random number
+// generator, and returns the next state.
+func (m Mixture) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
+	k := len(m.weights)
+	if k == 1 {
+		return m.components.simulate(rng, n, dtype, nil)
+	}
+	rng, u := RandomUniform(rng, shapes.Make(dtype, n, 1))
+	// The label is the number of cumulative weights that u has reached. The last one is 1 and never counts.
+	reached := GreaterOrEqual(u, constant(u, m.cumulative()[:k-1], 1, k-1))
+	label := ReduceSum(ConvertDType(reached, dtypes.Int32), 1)
+	return m.components.simulate(rng, n, dtype, Reshape(label, n, 1))
+}
+
+// SampleGraph draws n >= 1 points inside a graph, [n, d], as Mixture.SampleGraph does.
+func (g Gaussian) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
+	return g.simulate(rng, n, dtype, nil)
+}
+
+// SampleGraph draws n >= 1 points inside a graph, [n, d], as Mixture.SampleGraph does.
+func (u Uniform) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
+	rng, unit := RandomUniform(rng, shapes.Make(dtype, n, u.Dim()))
+	mid, half := u.centreAndHalf()
+	edges, corner := make([]float64, u.Dim()), make([]float64, u.Dim())
+	for i := range edges {
+		edges[i], corner[i] = 2*half[i], mid[i]-half[i]
+	}
+	x = Add(Mul(unit, constant(unit, edges, 1, u.Dim())), constant(unit, corner, 1, u.Dim()))
+	if u.std == 0 {
+		return rng, x
+	}
+	rng, z := RandomNormal(rng, x.Shape())
+	return rng, Add(x, Mul(z, constant(z, u.std)))
+}
+
+// simulate draws from the components with the labels [n, 1]; nil labels mean that there is one component.
+func (c *components) simulate(rng *Node, n int, dtype dtypes.DType, labels *Node) (nextRNG, x *Node) {
+	rng, z := RandomNormal(rng, shapes.Make(dtype, n, c.dim))
+	pick := func(table *Node) *Node {
+		if labels == nil {
+			return table
+		}
+		return Gather(table, labels)
+	}
+	means := pick(constant(z, flat(c.means), c.k, c.dim))
+	if c.bases == nil {
+		var stds mat.Dense
+		stds.Apply(func(_, _ int, v float64) float64 { return math.Sqrt(v) }, c.vars)
+		return rng, Add(means, Mul(z, pick(constant(z, flat(&stds), c.k, 1))))
+	}
+	roots := pick(constant(z, c.roots(), c.k, c.dim, c.dim))
+	return rng, Add(means, ReduceSum(Mul(roots, Reshape(z, n, 1, c.dim)), 2))
+}
+
+// roots returns for each component the matrix U diag(sqrt(vars)), which turns white noise into its noise: [K, d, d].
+func (c *components) roots() []float64 {
+	var out []float64
+	for k, u := range c.bases {
+		for i := range c.dim {
+			for j := range c.dim {
+				out = append(out, u.At(i, j)*math.Sqrt(c.vars.At(k, j)))
+			}
+		}
+	}
+	return out
+}
