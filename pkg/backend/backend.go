@@ -67,7 +67,7 @@ var Go = sync.OnceValue(func() compute.Backend {
 
 // OnDevice tells whether whole loops run on the backend inside one executable. The Go engine cannot run gradients
 // inside a loop body, so there the host drives the steps.
-func OnDevice(b compute.Backend) bool { return b.Name() != "go" }
+func OnDevice(b compute.Backend) bool { return strings.HasPrefix(b.Name(), "xla") }
 
 // newGo opens the Go engine without the line that it prints to standard output, which would stand in every notebook.
 func newGo() (compute.Backend, error) {
