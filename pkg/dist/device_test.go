@@ -3,12 +3,13 @@ package dist
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
@@ -90,13 +91,15 @@ func TestBackendsAgree(t *testing.T) {
 		for i := range in {
 			in[i] = x.RawRowView(i)
 		}
-		for name, fn := range map[string]func(x, a, s *Node) *Node{"LogProb": l.LogProb, "Score": l.Score, "Denoise": l.Denoise} {
-			out, err := CallOnce(all[1], fn, in, []float64{0.8}, []float64{0.3})
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantClose(t, l.String()+": "+name, toFloat64(out.Value()), run(t, fn, x, []float64{0.8}, []float64{0.3}), 1e-11)
+		out, err := CallOnceN(all[1], func(x, a, s *Node) []*Node {
+			return []*Node{l.LogProb(x, a, s), l.Score(x, a, s), l.Denoise(x, a, s)}
+		}, in, []float64{0.8}, []float64{0.3})
+		if err != nil {
+			t.Fatal(err)
 		}
+		wantClose(t, l.String()+": LogProb", toFloat64(out[0].Value()), must(LogProbAt(l, x, 0.8, 0.3)), 1e-11)
+		wantClose(t, l.String()+": Score", toFloat64(out[1].Value()), flat(must(ScoreAt(l, x, 0.8, 0.3))), 1e-11)
+		wantClose(t, l.String()+": Denoise", toFloat64(out[2].Value()), flat(must(DenoiseAt(l, x, 0.8, 0.3))), 1e-11)
 	}
 }
 
@@ -201,31 +204,31 @@ func TestSampleGraphInsideLoop(t *testing.T) {
 	}
 }
 
+// BenchmarkFourGaussianScore times one evaluation of the exact score for 10 000 points in float32: in a call, and on
+// the device in a loop of 100.
 func BenchmarkFourGaussianScore(b *testing.B) {
-	for _, engine := range []string{"go", "default"} {
-		bk := backend.Go()
-		if engine == "default" {
-			bk = backend.MustOpen()
-		}
-		const rows = 10000
-		l := FourGaussians()
-		in, _ := toFloat32(points(l, 1, 0.5, rows))
-		exec := MustNewExec(bk, func(x, a, s *Node) *Node { return l.Score(x, a, s) })
-		if err := warm(exec, in); err != nil {
-			b.Fatal(err)
-		}
-		b.Run(bk.Name(), func(b *testing.B) {
+	const rows, steps = 10000, 100
+	l := FourGaussians()
+	x := must(NewIsotropicGaussian([]float64{0, 0}, 1)).Sample(rand.New(rand.NewPCG(1, 1)), rows)
+	flat32 := make([]float32, 0, 2*rows)
+	for _, v := range flat(x) {
+		flat32 = append(flat32, float32(v))
+	}
+	step := func(x, a, s *Node) *Node { return Add(x, Mul(l.Score(x, a, s), Const(x.Graph(), float32(0.001)))) }
+	bench := func(name string, bk compute.Backend, per int, fn func(x, a, s *Node) *Node) {
+		exec := MustNewExec(bk, fn)
+		args := []any{tensors.FromFlatDataAndDimensions(flat32, rows, 2), []float32{1}, []float32{0.5}}
+		exec.MustCall(args...)
+		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if err := warm(exec, in); err != nil {
-					b.Fatal(err)
-				}
+				exec.MustCall(args...)
 			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*per), "us/score")
 		})
 	}
-	_ = shapes.Make
-}
-
-func warm(exec *Exec, in [][]float32) error {
-	_, err := exec.Call(in, []float32{1}, []float32{0.5})
-	return err
+	bench("go", backend.Go(), 1, step)
+	if bk := backend.MustOpen(); backend.OnDevice(bk) {
+		bench("device", bk, 1, step)
+		bench("loop", bk, steps, func(x, a, s *Node) *Node { return loop(steps, step, x, a, s) })
+	}
 }

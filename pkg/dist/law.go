@@ -24,7 +24,7 @@ import (
 type Law interface {
 	// Dim is d.
 	Dim() int
-	// Sample draws n points on the host, [n, d].
+	// Sample draws n >= 1 points on the host, [n, d].
 	Sample(rng *rand.Rand, n int) *mat.Dense
 	// Mean is E[X], of length d.
 	Mean() []float64

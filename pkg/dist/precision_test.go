@@ -98,7 +98,7 @@ func TestNormalised(t *testing.T) {
 			noised := l.Noised(k[0], k[1])
 			mean, cov := noised.Mean(), noised.Cov()
 			side := 300
-			x := mat.NewDense(1, 1, nil)
+			var x *mat.Dense
 			cell := 1.0
 			grid := func(j, i int) float64 {
 				return mean[j] + 8*math.Sqrt(cov.At(j, j))*(2*float64(i)/float64(side)-1)
