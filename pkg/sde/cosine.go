@@ -99,6 +99,6 @@ func (p Cosine) alpha(t *Node) *Node { return scaled(Sin(p.rest(t)), 1/math.Cos(
 // rate is b(t) = min(2 u' tan(u), MaxRate).
 func (p Cosine) rate(t *Node) *Node {
 	before, _ := p.split(t)
-	rest := p.rest(before)
-	return scaled(Div(Cos(rest), Sin(rest)), 2*p.speed())
+	sin := Sin(shifted(scaled(before, p.speed()), p.start()))
+	return scaled(Div(sin, Sin(p.rest(before))), 2*p.speed())
 }

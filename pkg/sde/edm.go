@@ -18,7 +18,7 @@ type EDM struct {
 func (p EDM) Alpha(t *Node) *Node { return constantLike(t, 1) }
 
 // Sigma is t.
-func (p EDM) Sigma(t *Node) *Node { return Identity(t) }
+func (p EDM) Sigma(t *Node) *Node { return t }
 
 // Drift is 0.
 func (p EDM) Drift(t *Node) *Node { return constantLike(t, 0) }
