@@ -1,0 +1,66 @@
+// Package objective holds the losses that fit a score: denoising score matching with its weightings lambda(t) and its
+// ways of drawing times.
+package objective
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// DSM is denoising score matching (Vincent 2011; Song et al. 2021, eq 7):
+//
+//	E_t lambda(t) E_{x_0, z} |f(x_t, t) - grad log p(x_t|x_0)|^2,   x_t = Alpha x_0 + Sigma z,   grad log p = -z/Sigma
+//
+// with t uniform on [Eps, T]. Its minimum over f is the score for every positive lambda. Time draws t from another law
+// and divides by its density, which changes the variance of the gradient, not the objective; LogNormalSigma alone is
+// used without that division, as in EDM, where it is part of the weighting.
+type DSM struct {
+	SDE       sde.SDE
+	Weighting Weighting   // zero value: SigmaSquared
+	Time      TimeSampler // nil: Uniform
+}
+
+// Validate refuses an objective without a usable SDE.
+func (o DSM) Validate() error {
+	if o.SDE == nil {
+		return fmt.Errorf("objective: DSM has no SDE")
+	}
+	return sde.Validate(o.SDE)
+}
+
+// Loss draws times and noise for clean data x0 [B, d] and returns the advanced random state and the scalar loss, the
+// mean over the batch of the weighted squared errors summed over coordinates.
+func (o DSM) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
+	rng, t, weight := o.times().Draw(o.SDE, rng, x0)
+	rng, z := RandomNormal(rng, x0.Shape())
+	return rng, ReduceAllMean(Mul(weight, o.Errors(f, x0, z, t)))
+}
+
+// Errors returns lambda(t) |f(x_t, t) + z/Sigma|^2 per example [B] for given times t [B] and noise z [B, d]. It is
+// computed as (lambda/Sigma^2) |Sigma f + z|^2, whose factors stay of order one as Sigma goes to 0.
+func (o DSM) Errors(f score.Func, x0, z, t *Node) *Node {
+	alpha, sigma := o.SDE.Alpha(t), o.SDE.Sigma(t)
+	x := Add(Mul(sde.Like(alpha, x0), x0), Mul(sde.Like(sigma, x0), z))
+	residual := Add(Mul(sde.Like(sigma, x0), f(x, t)), z)
+	errors := ReduceSum(Square(residual), -1)
+	if ratio := o.Weighting.orDefault().ratio(o.SDE, t, alpha, sigma); ratio != nil {
+		errors = Mul(ratio, errors)
+	}
+	return errors
+}
+
+func (o DSM) times() TimeSampler {
+	if o.Time == nil {
+		return Uniform{}
+	}
+	return o.Time
+}
+
+// String names the weighting and the time sampling.
+func (o DSM) String() string {
+	return fmt.Sprintf("DSM, lambda = %s, t %s", o.Weighting.orDefault(), o.times())
+}

@@ -1,0 +1,64 @@
+// Package run owns the folders in which work leaves its results, and the checkpoints from which it goes on.
+package run
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// Root is the folder of the laboratory: SCORESDE_ROOT, or the nearest folder upwards with a go.mod, or the working
+// folder where there is none.
+func Root() string {
+	if root := os.Getenv("SCORESDE_ROOT"); root != "" {
+		return root
+	}
+	start, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for dir := start; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return start
+		}
+	}
+}
+
+// Results is the folder of results: SCORESDE_RESULTS, or results under Root. A relative SCORESDE_RESULTS counts from
+// Root, because notebook cells run in their own folder.
+func Results() string {
+	dir := os.Getenv("SCORESDE_RESULTS")
+	switch {
+	case dir == "":
+		return filepath.Join(Root(), "results")
+	case filepath.IsAbs(dir):
+		return dir
+	}
+	return filepath.Join(Root(), dir)
+}
+
+// Folder makes sure that dir exists and can be written to, so that nobody computes for an hour in order to fail then.
+func Folder(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("run: results folder cannot be made: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("run: results folder cannot be written to: %w", err)
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// Context ends when the process is told to stop (Ctrl-C, the notebook's stop button, SIGTERM), which gives the work time
+// to save itself.
+func Context() context.Context {
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	return ctx
+}
