@@ -63,7 +63,7 @@ func (p *Plot) Marks(name string, x mat.Matrix) *Plot {
 	if err != nil {
 		return p.fail("marks %q of %q: %v", name, p.Title.Text, err)
 	}
-	style := draw.GlyphStyle{Shape: draw.CrossGlyph{}, Radius: 3.5, Color: ink}
+	style := draw.GlyphStyle{Shape: draw.CrossGlyph{}, Radius: 4, Color: ink}
 	p.Add(&points{xs, style})
 	p.legend.add(name, glyphThumb(style))
 	return p
@@ -134,7 +134,9 @@ type points struct {
 func (s *points) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	style := s.style
-	style.Radius = min(style.Radius, max(0.5, min(c.Size().X, c.Size().Y)/180)) // smaller in a small panel
+	if _, ok := style.Shape.(dot); ok { // smaller in a small panel
+		style.Radius = min(style.Radius, max(0.5, min(c.Size().X, c.Size().Y)/180))
+	}
 	outside := 0
 	for _, x := range s.xs {
 		if x[0] < p.X.Min || x[0] > p.X.Max || x[1] < p.Y.Min || x[1] > p.Y.Max {
