@@ -43,7 +43,6 @@ func TestTransitionFloat32(t *testing.T) {
 			worstA = max(worstA, relative(single[0][i], double[0][i]))
 			worstC = max(worstC, relative(single[1][i], double[1][i]))
 		}
-		t.Logf("%-32s a %.1e  c %.1e", s, worstA, worstC)
 		if !(worstA < 1e-5 && worstC < 1e-3) {
 			t.Errorf("%s: float32 transition: relative error of a %.1e, of c %.1e", s, worstA, worstC)
 		}
@@ -124,5 +123,41 @@ func TestShapes(t *testing.T) {
 			}
 			return []*Node{in[0]}
 		}, []float32{0.1, 0.2, 0.3, 0.4, 0.5, 0.6})
+	}
+}
+
+// TestInsideLoop: samplers call the processes in the body of a While loop, next to uses outside of it.
+func TestInsideLoop(t *testing.T) {
+	for _, s := range All() {
+		span := s.Span()
+		late := []float64{span.T, 0.9 * span.T}
+		r := run(t, func(in []*Node) []*Node {
+			g := in[0].Graph()
+			cond := NewClosure(g, func(g *Graph) []*Node {
+				i := Parameter(g, "i", in[1].Shape())
+				_, _ = Parameter(g, "t", in[0].Shape()), Parameter(g, "sum", in[0].Shape())
+				return []*Node{LessThan(Reshape(i), Const(g, 3.0))}
+			})
+			body := NewClosure(g, func(g *Graph) []*Node {
+				i := Parameter(g, "i", in[1].Shape())
+				x, sum := Parameter(g, "t", in[0].Shape()), Parameter(g, "sum", in[0].Shape())
+				_, c := Transition(s, x, scaled(x, 0.5))
+				sum = Add(sum, Add(c, Add(s.Drift(x), s.Diffusion(x))))
+				return []*Node{Add(i, Const(g, []float64{1})), scaled(x, 0.5), sum}
+			})
+			looped := While(cond, body, in[1], in[0], in[2])[2]
+			x, sum := in[0], in[2]
+			for range 3 {
+				_, c := Transition(s, x, scaled(x, 0.5))
+				sum = Add(sum, Add(c, Add(s.Drift(x), s.Diffusion(x))))
+				x = scaled(x, 0.5)
+			}
+			return []*Node{looped, sum}
+		}, late, []float64{0}, []float64{0, 0})
+		for i := range late {
+			if relative(r[0][i], r[1][i]) > 1e-13 {
+				t.Errorf("%s: %g inside the loop, %g unrolled", s, r[0][i], r[1][i])
+			}
+		}
 	}
 }
