@@ -33,7 +33,7 @@ endif
 
 GO_FILES  := $(shell find pkg -name '*.go' ! -name '*_test.go' 2>/dev/null)
 NOTEBOOKS := $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/*.ipynb))
-CHOSEN    := $(foreach n,$(NOTEBOOKS),$(if $(findstring $(NB),$(n)),$(n)))
+CHOSEN    := $(strip $(foreach n,$(NOTEBOOKS),$(if $(findstring $(NB),$(n)),$(n))))
 
 .PHONY: help setup report notebook lab test lint go-test notebook-test bench gpu check-tools kernel clean distclean
 .DELETE_ON_ERROR:

@@ -14,7 +14,6 @@ import sysconfig
 from pathlib import Path
 
 import nbformat
-from nbconvert import HTMLExporter, MarkdownExporter
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "results/html"
@@ -62,6 +61,7 @@ def tally(checks):
 
 def write_markdown(nb, folder):
     """README.md; a displayed figure that the notebook also saved under a name is referred to by that name."""
+    from nbconvert import MarkdownExporter  # slow to import, and the index does without
     body, resources = MarkdownExporter().from_notebook_node(nb, resources={"unique_key": "figure"})
     named = {png.read_bytes(): png.name for png in sorted(folder.glob("*.png"))}
     for file, data in sorted(resources.get("outputs", {}).items()):
@@ -74,6 +74,7 @@ def write_markdown(nb, folder):
 
 
 def to_html(name, nb):
+    from nbconvert import HTMLExporter
     exporter = HTMLExporter(
         template_name="report", extra_template_basedirs=[str(ROOT / ".ci/templates")],
         exclude_anchor_links=True, embed_images=True)
