@@ -1,0 +1,91 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// Forward is the report's Algorithm 1, forward noise-making. Input: data x_i(0) as the rows of data and the forward
+// SDE, which specifies f, g and T. Output: the noises x_i(T) (Result.X) and their empirical law (Result.Law). It
+// simulates dx = f x dt + g dw (report, eq 1) from Eps to T by Euler-Maruyama in Settings.Steps steps. Settings.Init and
+// Denoise do not apply.
+func Forward(ctx context.Context, b compute.Backend, data mat.Matrix, s sde.SDE, set Settings) (*Result, error) {
+	if err := checkRows("data", data); err != nil {
+		return nil, err
+	}
+	n, d := data.Dims()
+	lab, err := New(b, Problem{SDE: s, N: n, Dim: d})
+	if err != nil {
+		return nil, err
+	}
+	grid, err := set.grid(s.Span())
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(grid)
+	set.Init = Tensor(data, lab.problem.dtype())
+	return lab.follow(ctx, forward{}, grid, set)
+}
+
+// Prior is an easy-to-draw law q; every dist.Law is one.
+type Prior interface {
+	Sample(rng *rand.Rand, n int) *mat.Dense // [n, d]
+}
+
+// Backward is the report's Algorithm 2, backward generation. Input: the number m of samples (p.N), what Algorithm 1 used
+// (p.SDE), the law q of the start, and the score (p.Score). Output: samples y_i(0) (Result.X) and their empirical law
+// (Result.Law). method discretises the time reversal (report, eq 2).
+func Backward(ctx context.Context, b compute.Backend, p Problem, q Prior, method Method, set Settings) (*Result, error) {
+	lab, err := New(b, p)
+	if err != nil {
+		return nil, err
+	}
+	start := q.Sample(rand.New(rand.NewPCG(uint64(set.Seed), 0)), p.N)
+	if err := checkRows("start", start); err != nil {
+		return nil, err
+	}
+	set.Init = Tensor(start, p.dtype())
+	return lab.Run(ctx, method, set)
+}
+
+func checkRows(what string, m mat.Matrix) error {
+	if m == nil {
+		return fmt.Errorf("sampler: no %s, want a matrix [n, d] with one example per row", what)
+	}
+	n, d := m.Dims()
+	if n == 0 || d == 0 {
+		return fmt.Errorf("sampler: %s is %d x %d, want at least one row and column", what, n, d)
+	}
+	for i := range n {
+		for k := range d {
+			if v := m.At(i, k); math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("sampler: %s row %d, column %d is %g, want finite numbers", what, i, k, v)
+			}
+		}
+	}
+	return nil
+}
+
+// forward is an Euler-Maruyama step of the forward SDE along a rising grid.
+type forward struct{}
+
+func (forward) String() string   { return "forward Euler-Maruyama" }
+func (forward) Knobs() []float64 { return nil }
+func (forward) Validate() error  { return nil }
+func (forward) NFE() int         { return 0 }
+
+func (forward) Step(p *Problem, rng, x, t, tNext *Node, _ []*Node) (newRNG, next *Node) {
+	dt := Sub(tNext, t)
+	rng, z := RandomNormal(rng, x.Shape())
+	mean := Add(x, Mul(like(Mul(p.SDE.Drift(t), dt), x), x))
+	return rng, Add(mean, Mul(like(Mul(p.SDE.Diffusion(t), Sqrt(dt)), x), z))
+}

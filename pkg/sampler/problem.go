@@ -1,0 +1,142 @@
+// Package sampler draws from a law by running its noising process backwards: predictors, correctors and their
+// combination (Song et al. 2021, arXiv 2011.13456, algorithms 2 and 3), as one loop on the device.
+package sampler
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// Problem is what is sampled: n vectors of dimension Dim whose noising process is SDE and whose score is Score.
+type Problem struct {
+	SDE   sde.SDE
+	Score score.Func   // nil is allowed for Forward only
+	Store *model.Store // the variables behind Score; nil if it has none
+	N     int          // samples
+	Dim   int          // coordinates of a sample
+	DType dtypes.DType // zero: Float32
+}
+
+// Validate names the first field that cannot be used.
+func (p Problem) Validate() error {
+	if err := sde.Validate(p.SDE); err != nil {
+		return fmt.Errorf("sampler: Problem.SDE: %w", err)
+	}
+	switch {
+	case p.N < 1 || p.Dim < 1:
+		return fmt.Errorf("sampler: Problem wants N >= 1 samples of Dim >= 1 coordinates, got N = %d, Dim = %d", p.N, p.Dim)
+	case p.DType != dtypes.Float32 && p.DType != dtypes.Float64 && p.DType != dtypes.InvalidDType:
+		return fmt.Errorf("sampler: Problem.DType = %s, want Float32 or Float64", p.DType)
+	}
+	return nil
+}
+
+func (p Problem) dtype() dtypes.DType {
+	if p.DType == dtypes.InvalidDType {
+		return dtypes.Float32
+	}
+	return p.DType
+}
+
+// Settings say how a Method is run. None of them causes a compilation.
+type Settings struct {
+	Steps     int                                // N >= 1
+	Schedule  Schedule                           // nil: UniformSchedule
+	Seed      int64                              // of the noise and the start
+	Init      *tensors.Tensor                    // [N, Dim] start; nil: N(0, PriorStd^2 I)
+	Snapshots []float64                          // times at which to keep the state, taken at the nearest point of the grid
+	Denoise   bool                               // end with the posterior mean (x + Sigma^2 score)/Alpha at the last time, one more evaluation
+	HostLoop  bool                               // one call per step instead of one device loop: for comparison only
+	Progress  func(done, total int, note string) // called a few times per second
+}
+
+// Status says how a run ended.
+type Status int
+
+const (
+	Done      Status = iota // all steps were taken
+	NonFinite               // a state became NaN or infinite; Result.Step says when
+	Cancelled               // the context ended
+)
+
+// String returns the name of the status.
+func (s Status) String() string { return [...]string{"done", "non-finite", "cancelled"}[s] }
+
+// Snapshot is the state at a time of the grid.
+type Snapshot struct {
+	T float64
+	X *tensors.Tensor // [N, Dim]
+}
+
+// Samples returns the state as a matrix [n, d].
+func (s Snapshot) Samples() *mat.Dense { return Matrix(s.X) }
+
+// Result is what a run leaves.
+type Result struct {
+	X         *tensors.Tensor // [N, Dim], the last state
+	Snapshots []Snapshot      // in the order of Settings.Snapshots
+	Grid      []float64       // the times, Steps+1 of them
+	NFE       int             // evaluations of the score, each on the whole batch
+	Status    Status
+	Step      int // steps taken; with NonFinite, the step that failed
+	Elapsed   time.Duration
+}
+
+// Samples returns the last state as a matrix [n, d].
+func (r *Result) Samples() *mat.Dense { return Matrix(r.X) }
+
+// Law is the empirical law of the last state: the "eventual distribution" of the report's algorithms.
+func (r *Result) Law() Empirical { return Empirical{r.Samples()} }
+
+// Must is for notebook cells, where an error should end the cell: sampler.Must(sampler.Run(...)).
+func Must(r *Result, err error) *Result {
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// Matrix copies a float tensor [n, d] to a matrix.
+func Matrix(t *tensors.Tensor) *mat.Dense {
+	dims := t.Shape().Dimensions
+	if t.DType() == dtypes.Float64 {
+		return mat.NewDense(dims[0], dims[1], tensors.MustCopyFlatData[float64](t))
+	}
+	narrow := tensors.MustCopyFlatData[float32](t)
+	wide := make([]float64, len(narrow))
+	for i, v := range narrow {
+		wide[i] = float64(v)
+	}
+	return mat.NewDense(dims[0], dims[1], wide)
+}
+
+// Tensor copies a matrix [n, d] to a tensor of the given float type.
+func Tensor(m mat.Matrix, dtype dtypes.DType) *tensors.Tensor {
+	n, d := m.Dims()
+	wide := make([]float64, 0, n*d)
+	for i := range n {
+		for k := range d {
+			wide = append(wide, m.At(i, k))
+		}
+	}
+	if dtype == dtypes.Float64 {
+		return tensors.FromFlatDataAndDimensions(wide, n, d)
+	}
+	narrow := make([]float32, len(wide))
+	for i, v := range wide {
+		narrow[i] = float32(v)
+	}
+	return tensors.FromFlatDataAndDimensions(narrow, n, d)
+}
+
+// like gives a coefficient of shape [1] the rank of x.
+func like(c, x *Node) *Node { return sde.Like(c, x) }

@@ -1,0 +1,258 @@
+package sampler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/scoresde/scoresde/pkg/internal/loop"
+)
+
+// Sampler runs methods on one problem and keeps their executables: running again with other knobs, steps, schedule or
+// seed compiles nothing. It is not safe for concurrent use.
+type Sampler struct {
+	backend compute.Backend
+	problem Problem
+	loops   map[string]*loop.Loop
+	prior   *Exec
+	tweedie *model.Exec
+}
+
+// New prepares to sample a problem on a backend.
+func New(b compute.Backend, p Problem) (*Sampler, error) {
+	if b == nil {
+		return nil, fmt.Errorf("sampler: no backend")
+	}
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Store == nil {
+		p.Store = model.NewStore()
+	}
+	return &Sampler{backend: b, problem: p, loops: map[string]*loop.Loop{}}, nil
+}
+
+// Run is New and Sampler.Run in one, for a single run.
+func Run(ctx context.Context, b compute.Backend, p Problem, m Method, set Settings) (*Result, error) {
+	s, err := New(b, p)
+	if err != nil {
+		return nil, err
+	}
+	return s.Run(ctx, m, set)
+}
+
+// Builds counts the executables built for loops so far.
+func (s *Sampler) Builds() int {
+	n := 0
+	for _, l := range s.loops {
+		n += l.Builds()
+	}
+	return n
+}
+
+// Run draws samples with a method, from T down to Eps. If a state stops being finite, it returns the result so far,
+// with Status NonFinite, and an error that names the step; if ctx ends, likewise with Status Cancelled.
+func (s *Sampler) Run(ctx context.Context, m Method, set Settings) (*Result, error) {
+	if s.problem.Score == nil {
+		return nil, fmt.Errorf("sampler: Problem.Score is nil, want a score")
+	}
+	if m == nil {
+		return nil, fmt.Errorf("sampler: no method")
+	}
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	grid, err := set.grid(s.problem.SDE.Span())
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.follow(ctx, m, grid, set)
+	if err == nil && set.Denoise {
+		err = s.denoise(res)
+	}
+	return res, err
+}
+
+// State and inputs of the loop.
+const (
+	stateX = iota
+	stateRNG
+	stateBad // first step with a non-finite state, -1 if none
+	states
+
+	inputGrid  = 0
+	inputKnobs = 1
+)
+
+// follow runs a method along the times of grid, which may rise (Forward) or fall.
+func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Settings) (*Result, error) {
+	start := time.Now()
+	x, err := s.start(set)
+	if err != nil {
+		return nil, err
+	}
+	rng, err := RNGStateFromSeed(set.Seed)
+	if err != nil {
+		return nil, err
+	}
+	l := s.loop(m, set.HostLoop)
+	state := []*tensors.Tensor{x, rng, tensors.FromScalar(int32(-1))}
+	inputs := []*tensors.Tensor{s.column(padded(grid)), s.column(append(m.Knobs(), 0))} // never empty
+	r := &Result{Grid: grid, Snapshots: make([]Snapshot, len(set.Snapshots)), X: x}
+	n := len(grid) - 1
+	for chunk := 16; ; {
+		r.keep(set.Snapshots)
+		if r.Step == n {
+			break
+		}
+		if ctx.Err() != nil {
+			r.Status, r.Elapsed = Cancelled, time.Since(start)
+			return r, fmt.Errorf("sampler: stopped after step %d of %d: %w", r.Step, n, context.Cause(ctx))
+		}
+		began, to := time.Now(), s.until(r.Step, min(r.Step+chunk, n), grid, set.Snapshots)
+		if state, err = l.Run(r.Step, to, state, inputs); err != nil {
+			return nil, fmt.Errorf("sampler: %s: %w", m, err)
+		}
+		r.X = state[stateX]
+		if bad := tensors.ToScalar[int32](state[stateBad]); bad >= 0 {
+			r.Status, r.Step, r.Elapsed = NonFinite, int(bad), time.Since(start)
+			return r, fmt.Errorf("sampler: %s: a sample is NaN or infinite after step %d of %d, t = %g", m, bad+1, n, grid[bad+1])
+		}
+		r.NFE += (to - r.Step) * m.NFE()
+		r.Step = to
+		chunk = nextChunk(chunk, time.Since(began))
+		if set.Progress != nil {
+			set.Progress(to, n, fmt.Sprintf("t = %.3g", grid[to]))
+		}
+	}
+	r.Elapsed = time.Since(start)
+	return r, nil
+}
+
+// keep stores the present state as those snapshots whose time it is.
+func (r *Result) keep(times []float64) {
+	for k, t := range times {
+		if nearest(r.Grid, t) == r.Step {
+			r.Snapshots[k] = Snapshot{T: r.Grid[r.Step], X: r.X}
+		}
+	}
+}
+
+// until cuts a chunk [from, to) at the first snapshot inside it.
+func (s *Sampler) until(from, to int, grid, snapshots []float64) int {
+	for _, t := range snapshots {
+		if i := nearest(grid, t); i > from && i < to {
+			to = i
+		}
+	}
+	return to
+}
+
+// nextChunk aims at a fifth of a second between looks of the host.
+func nextChunk(chunk int, took time.Duration) int {
+	const aim = float64(200 * time.Millisecond)
+	return max(1, int(float64(chunk)*math.Min(8, math.Max(0.25, aim/math.Max(float64(took), 1)))))
+}
+
+// loop returns the loop for methods of m's structure.
+func (s *Sampler) loop(m Method, host bool) *loop.Loop {
+	key := fmt.Sprintf("%s, host %t", m, host)
+	if l := s.loops[key]; l != nil {
+		return l
+	}
+	knobs := len(m.Knobs())
+	l := loop.New(s.backend, s.problem.Store, states, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+		at := func(table, index *Node) *Node { return Gather(table, Reshape(index, 1, 1)) }
+		g := i.Graph()
+		t, tNext := at(inputs[inputGrid], i), at(inputs[inputGrid], Add(i, Const(g, int32(1))))
+		values := make([]*Node, knobs)
+		for k := range values {
+			values[k] = at(inputs[inputKnobs], Const(g, int32(k)))
+		}
+		rng, x := m.Step(&s.problem, state[stateRNG], state[stateX], t, tNext, values)
+		broken := And(LogicalNot(IsFinite(ReduceAllSum(x))), LessThan(state[stateBad], Const(g, int32(0))))
+		return []*Node{x, rng, Where(broken, i, state[stateBad])}
+	})
+	if host {
+		l.OnHost()
+	}
+	s.loops[key] = l
+	return l
+}
+
+// padded lengthens a grid so that all grids up to a size have the same shape and share one executable.
+func padded(grid []float64) []float64 {
+	size := 4096
+	for size < len(grid) {
+		size *= 2
+	}
+	return append(slices.Clone(grid), make([]float64, size-len(grid))...)
+}
+
+// column makes a tensor [len] of the problem's float type.
+func (s *Sampler) column(values []float64) *tensors.Tensor {
+	if s.problem.dtype().Size() == 8 {
+		return tensors.FromValue(values)
+	}
+	narrow := make([]float32, len(values))
+	for i, v := range values {
+		narrow[i] = float32(v)
+	}
+	return tensors.FromValue(narrow)
+}
+
+// start checks Settings.Init or draws from the prior.
+func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
+	want := shapes.Make(s.problem.dtype(), s.problem.N, s.problem.Dim)
+	if set.Init != nil {
+		if !set.Init.Shape().Equal(want) {
+			return nil, fmt.Errorf("sampler: Settings.Init has shape %s, want %s", set.Init.Shape(), want)
+		}
+		return set.Init, nil
+	}
+	if s.prior == nil {
+		std := s.problem.SDE.PriorStd()
+		exec, err := NewExec(s.backend, func(rng *Node) *Node {
+			_, z := RandomNormal(rng, want)
+			return MulScalar(z, std)
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.prior = exec
+	}
+	rng, err := RNGStateFromSeed(^set.Seed) // not the stream of the steps
+	if err != nil {
+		return nil, err
+	}
+	return s.prior.Call1(rng)
+}
+
+// denoise replaces the last state by the posterior mean at the last time.
+func (s *Sampler) denoise(r *Result) error {
+	if s.tweedie == nil {
+		exec, err := model.NewExec(s.backend, s.problem.Store, func(_ *model.Scope, x, t *Node) *Node {
+			alpha, sigma := s.problem.SDE.Alpha(t), s.problem.SDE.Sigma(t)
+			return Div(Add(x, Mul(like(Square(sigma), x), s.problem.Score(x, t))), like(alpha, x))
+		})
+		if err != nil {
+			return err
+		}
+		s.tweedie = exec
+	}
+	x, err := s.tweedie.Call1(r.X, s.column(r.Grid[len(r.Grid)-1:]))
+	if err != nil {
+		return fmt.Errorf("sampler: final denoising step: %w", err)
+	}
+	r.X = x
+	r.NFE++
+	return nil
+}
