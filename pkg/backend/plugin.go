@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/scoresde/scoresde/pkg/run"
 )
 
 // searchPath lists the folders in which PJRT plugins are looked for. go-xla's own folders come first because what it
@@ -22,10 +24,8 @@ func searchPath() []string {
 			dirs = append(dirs, d)
 		}
 	}
-	if root := repository(); root != "" {
-		dirs = append(dirs, filepath.Join(root, ".venv/lib/pjrt"), filepath.Join(root, ".venv/lib/pjrt/nvidia"))
-	}
-	return dirs
+	venv := filepath.Join(run.Root(), ".venv/lib/pjrt")
+	return append(dirs, venv, filepath.Join(venv, "nvidia"))
 }
 
 // discover returns the plugin files for kind "cpu" or "cuda", best first. It only looks at names: go-xla's own search
@@ -39,27 +39,6 @@ func discover(kind string) []string {
 		}
 	}
 	return found
-}
-
-// repository is SCORESDE_ROOT, or the nearest folder upwards that holds a go.mod; empty if there is none.
-func repository() string {
-	if root := os.Getenv("SCORESDE_ROOT"); root != "" {
-		return root
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		return ""
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return ""
-		}
-		dir = parent
-	}
 }
 
 // checkFile refuses files that the dynamic loader would choke on.

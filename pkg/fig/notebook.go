@@ -18,7 +18,6 @@
 package fig
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,6 +25,8 @@ import (
 	"sync"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/scoresde/scoresde/pkg/run"
 )
 
 // Notebook is the results folder of one notebook.
@@ -37,9 +38,8 @@ type Notebook struct {
 }
 
 // Open returns the notebook called name (letters, digits, '.', '_', '-'; its file name without extension) and makes
-// its folder <results>/<name>. The results folder is $SCORESDE_RESULTS or <root>/results, where root is $SCORESDE_ROOT
-// or the nearest parent of the working directory that holds a go.mod. It panics if the folder cannot be written or
-// the budget is unknown, so that no work is done in vain.
+// its folder <name> in run.Results(). It panics if the folder cannot be written or the budget is unknown, so that no work
+// is done in vain.
 func Open(name string) *Notebook { return must(open(name)) }
 
 // Dir is the notebook's results folder.
@@ -53,43 +53,11 @@ func open(name string) (*Notebook, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := resultsDir()
-	if err != nil {
-		return nil, err
-	}
-	dir := filepath.Join(results, name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("fig: cannot make the results folder (set SCORESDE_RESULTS to a writable one): %w", err)
-	}
-	probe, err := os.CreateTemp(dir, ".writable-*")
-	if err != nil {
-		return nil, fmt.Errorf("fig: cannot write to the results folder (set SCORESDE_RESULTS to a writable one): %w", err)
-	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-		return nil, fmt.Errorf("fig: results folder: %w", err)
+	dir := filepath.Join(run.Results(), name)
+	if err := run.Folder(dir); err != nil {
+		return nil, fmt.Errorf("fig: set SCORESDE_RESULTS to a writable folder: %w", err)
 	}
 	return &Notebook{name: name, dir: dir, budget: budget}, nil
-}
-
-func resultsDir() (string, error) {
-	if dir := os.Getenv("SCORESDE_RESULTS"); dir != "" {
-		return dir, nil
-	}
-	if root := os.Getenv("SCORESDE_ROOT"); root != "" {
-		return filepath.Join(root, "results"), nil
-	}
-	wd, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("fig: no working directory: %w", err)
-	}
-	for dir := wd; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, "results"), nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("fig: neither %s nor a parent folder holds a go.mod: set SCORESDE_ROOT or SCORESDE_RESULTS", wd)
-		}
-	}
 }
 
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)

@@ -40,11 +40,6 @@ func TestResultsFolder(t *testing.T) {
 	t.Setenv("SCORESDE_ROOT", "")
 	t.Setenv("SCORESDE_BUDGET", "")
 	t.Chdir(sub)
-	if _, err := open("x"); err == nil {
-		t.Skip("the temporary folder lies inside a Go module")
-	} else {
-		wantError(t, err, "SCORESDE_ROOT")
-	}
 	if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +101,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 	t.Setenv("SCORESDE_RESULTS", filepath.Dir(dir))
 	_, err := open("x")
-	wantError(t, err, "cannot write to the results folder")
+	wantError(t, err, "cannot be written to")
 }
 
 func TestPick(t *testing.T) {
