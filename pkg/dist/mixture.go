@@ -129,6 +129,9 @@ func (m Mixture) Components() int { return m.components.k }
 // Weights returns a copy of the weights, [K].
 func (m Mixture) Weights() []float64 { return slices.Clone(m.weights) }
 
+// Means returns the centres of the components, [K, d].
+func (m Mixture) Means() *mat.Dense { return mat.DenseCopyOf(m.components.means) }
+
 // Component returns component k as a law of its own; it panics unless 0 <= k < K.
 func (m Mixture) Component(k int) Gaussian {
 	if k < 0 || k >= m.components.k {

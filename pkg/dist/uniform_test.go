@@ -34,12 +34,12 @@ func TestUnitAgainstPlainFormulas(t *testing.T) {
 	}
 }
 
-// TestUnitAgainstQuadrature covers widths alpha/sigma from 1e-6 to 1e4 and points out to 1e3 sigma, where the plain
+// TestUnitAgainstQuadrature covers widths alpha/sigma from 1e-6 to 1e4 and points out to 3000 sigma, where the plain
 // formulas lose all digits: the integral over the box, scaled by its largest integrand, is a sum of positive terms.
 func TestUnitAgainstQuadrature(t *testing.T) {
 	for width := 1e-6; width < 2e4; width *= 10 {
 		var zs []float64
-		for _, tail := range []float64{0, 0.01, 0.3, 0.999, 1, 1.001, 2, 5, 11, 30, 200, 1000} {
+		for _, tail := range []float64{0, 0.01, 0.3, 0.999, 1, 1.001, 2, 5, 11, 30, 200, 1000, 3000} {
 			zs = append(zs, -tail, width+tail)
 		}
 		for u := 0.0; u <= 1; u += 0.125 {
@@ -134,6 +134,16 @@ func TestUniformCDFIsIntegral(t *testing.T) {
 			t.Errorf("alpha %g: mass %.9f, want 1", k[0], total)
 		}
 	}
+}
+
+// TestNarrowCDF has a box so narrow that its law is normal up to the square of the width.
+func TestNarrowCDF(t *testing.T) {
+	const width = 1e-9
+	var xs, want []float64
+	for z := -6.0; z <= 6; z += 0.5 {
+		xs, want = append(xs, z+width/2), append(want, bigPhi(z))
+	}
+	wantClose(t, "CDF", flat(must(CDFAt(Unit(), mat.NewDense(len(xs), 1, xs), width, 1))), want, 1e-14)
 }
 
 func TestErfcxSeries(t *testing.T) {
