@@ -8,75 +8,171 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/checkpoint"
 )
 
-// A checkpoint is a folder step-NNNNNNNNN with GoMLX's files of the variables and state.json. It comes into being under
-// another name and is renamed when complete, so that whatever has the name is whole.
+// A checkpoint is a folder step-NNNNNNNNN with GoMLX's files of the variables, state.json and the checksums of both. It
+// comes into being under another name and is renamed when it is complete and on the disk, so that whatever has the name
+// is whole.
 const (
 	checkpointPrefix = "step-"
+	tempPrefix       = ".checkpoint-"
 	stateFile        = "state.json"
 	keptCheckpoints  = 2
+	staleAfter       = time.Hour // a temporary folder as old as this was left by a process that died
 )
 
 // savedState is what GoMLX's files do not hold.
 type savedState struct {
-	Step      int      `json:"step"`
-	Trainable []string `json:"trainable"` // paths of the variables that training changes; GoMLX does not save the flag
-	Info      any      `json:"info,omitempty"`
+	Step      int             `json:"step"`
+	Variables []savedVariable `json:"variables"`
+	Info      json.RawMessage `json:"info,omitempty"`
 }
 
-// Save writes the variables of store and info (anything that JSON can hold) as the checkpoint of a step, and removes all
-// but the newest two.
-func Save(dir string, store *model.Store, step int, info any) (err error) {
+// savedVariable keeps the order of creation, in which a store iterates and on which sums over variables depend to the
+// last bit, and the flag that GoMLX does not save.
+type savedVariable struct {
+	Path      string `json:"path"`
+	Trainable bool   `json:"trainable"`
+}
+
+// Save writes the variables of store and info (anything that JSON can hold) as the checkpoint of step >= 0, and removes
+// all but the newest two. A failed or killed Save leaves the older checkpoints as they were.
+func Save(dir string, store *model.Store, step int, info any) error {
+	if step < 0 {
+		return fmt.Errorf("run: checkpoint of step %d, want a step >= 0", step)
+	}
 	if err := Folder(dir); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(dir, ".checkpoint-*")
-	if err != nil {
-		return fmt.Errorf("run: checkpoint: %w", err)
-	}
-	defer os.RemoveAll(temp)
-	handler, err := checkpoint.Build(store).Dir(temp).Keep(-1).Done()
-	if err == nil {
-		err = handler.Save()
-	}
-	if err != nil {
+	if err := write(dir, store, step, info); err != nil {
 		return fmt.Errorf("run: checkpoint of step %d: %w", step, err)
 	}
-	state := savedState{Step: step, Info: info}
-	for v := range store.IterVariables() {
-		if v.Trainable {
-			state.Trainable = append(state.Trainable, v.Path())
-		}
+	if err := prune(dir); err != nil {
+		return fmt.Errorf("run: old checkpoints: %w", err)
+	}
+	return nil
+}
+
+func write(dir string, store *model.Store, step int, info any) error {
+	temp, err := os.MkdirTemp(dir, tempPrefix+"*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	state := savedState{Step: step}
+	if state.Variables, err = writeVariables(temp, store); err != nil {
+		return err
+	}
+	if state.Info, err = json.Marshal(info); err != nil {
+		return err
 	}
 	blob, err := json.Marshal(state)
 	if err != nil {
-		return fmt.Errorf("run: checkpoint of step %d: %w", step, err)
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(temp, stateFile), blob, 0o644); err != nil {
-		return fmt.Errorf("run: checkpoint of step %d: %w", step, err)
+		return err
 	}
-	final := filepath.Join(dir, fmt.Sprintf("%s%09d", checkpointPrefix, step))
-	if err := os.RemoveAll(final); err != nil {
-		return fmt.Errorf("run: checkpoint of step %d: %w", step, err)
+	if err := seal(temp); err != nil {
+		return err
 	}
-	if err := os.Rename(temp, final); err != nil {
-		return fmt.Errorf("run: checkpoint of step %d: %w", step, err)
+	if err := os.Rename(temp, freeName(dir, step)); err != nil {
+		return err
 	}
-	return prune(dir)
+	return syncPath(dir)
 }
 
+// freeName is the folder for a step. A second checkpoint of the same step gets a name of its own, which sorts after the
+// first, because replacing a folder is not atomic.
+func freeName(dir string, step int) string {
+	name := filepath.Join(dir, fmt.Sprintf("%s%09d", checkpointPrefix, step))
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Sprintf("%s.%d", name, time.Now().UnixNano())
+	}
+	return name
+}
+
+// writeVariables writes the variables and reads them back, because GoMLX can lose tensors without an error.
+func writeVariables(dir string, store *model.Store) ([]savedVariable, error) {
+	var saved []savedVariable
+	for v := range store.IterVariables() {
+		if !v.HasValue() {
+			return nil, fmt.Errorf("variable %s has no value yet", v.Path())
+		}
+		saved = append(saved, savedVariable{v.Path(), v.Trainable})
+	}
+	if len(saved) == 0 {
+		return nil, errors.New("the store holds no variables")
+	}
+	defer store.SetLoader(store.Loader()) // the handler makes itself the store's loader
+	handler, err := checkpoint.Build(store).Dir(dir).Keep(-1).Done()
+	if err != nil {
+		return nil, err
+	}
+	if err := handler.Save(); err != nil {
+		return nil, err
+	}
+	values, err := readVariables(dir, saved)
+	if err != nil {
+		return nil, err
+	}
+	for k, s := range saved {
+		if got, want := values[k].Shape(), store.GetVariable(s.Path).Shape(); !got.Equal(want) {
+			return nil, fmt.Errorf("variable %s reads back as %s, want %s", s.Path, got, want)
+		}
+	}
+	return saved, nil
+}
+
+// readVariables returns the values of the variables named, which must be all that dir holds.
+func readVariables(dir string, names []savedVariable) ([]*tensors.Tensor, error) {
+	handler, err := checkpoint.Load(model.NewStore()).Dir(dir).Done()
+	if err != nil {
+		return nil, err
+	}
+	loaded := handler.LoadedVariables()
+	if len(loaded) != len(names) {
+		return nil, fmt.Errorf("it holds %d variables, want %d", len(loaded), len(names))
+	}
+	values := make([]*tensors.Tensor, len(names))
+	for k, name := range names {
+		if values[k] = loaded[name.Path]; values[k] == nil {
+			return nil, fmt.Errorf("variable %s is missing", name.Path)
+		}
+	}
+	return values, nil
+}
+
+// prune removes all but the newest checkpoints, and what dead processes left.
 func prune(dir string) error {
 	names := checkpoints(dir)
-	for len(names) > keptCheckpoints {
-		last := len(names) - 1
-		if err := os.RemoveAll(filepath.Join(dir, names[last])); err != nil {
-			return fmt.Errorf("run: old checkpoint: %w", err)
+	for _, name := range names[min(keptCheckpoints, len(names)):] {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return err
 		}
-		names = names[:last]
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) && !strings.HasPrefix(e.Name(), probePrefix) {
+			continue
+		}
+		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < staleAfter {
+			continue // gone, or another process is at work on it
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -96,52 +192,4 @@ func checkpoints(dir string) []string {
 	slices.Sort(names)
 	slices.Reverse(names)
 	return names
-}
-
-// ErrNoCheckpoint says that there is nothing to go on from.
-var ErrNoCheckpoint = errors.New("run: no checkpoint")
-
-// Load fills an empty store from the newest checkpoint in dir that can be read and decodes its info into info (a
-// pointer, or nil). An unreadable one is passed over with a line on stderr. It returns ErrNoCheckpoint if there is none.
-func Load(dir string, store *model.Store, info any) (step int, err error) {
-	for _, name := range checkpoints(dir) {
-		step, err := loadOne(filepath.Join(dir, name), store, info)
-		if err == nil {
-			return step, nil
-		}
-		fmt.Fprintf(os.Stderr, "scoresde: passing over checkpoint %s: %v\n", name, err)
-	}
-	return 0, ErrNoCheckpoint
-}
-
-func loadOne(dir string, store *model.Store, info any) (step int, err error) {
-	blob, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err != nil {
-		return 0, err
-	}
-	state := savedState{Info: info}
-	if err := json.Unmarshal(blob, &state); err != nil {
-		return 0, err
-	}
-	handler, err := checkpoint.Load(model.NewStore()).Dir(dir).Done()
-	if err != nil {
-		return 0, err
-	}
-	values := handler.LoadedVariables()
-	if len(values) == 0 {
-		return 0, errors.New("it holds no variables")
-	}
-	paths := make([]string, 0, len(values))
-	for path := range values {
-		paths = append(paths, path)
-	}
-	slices.Sort(paths) // the order of creation is the order of iteration
-	for _, path := range paths {
-		v, err := store.CreateVariable(path, values[path])
-		if err != nil {
-			return 0, err
-		}
-		v.SetTrainable(slices.Contains(state.Trainable, path))
-	}
-	return state.Step, nil
 }
