@@ -106,6 +106,9 @@ func openConfig(config, key string, discover func(string) []string) (compute.Bac
 	engine, rest, _ := strings.Cut(config, ":")
 	switch engine {
 	case "go":
+		if rest != "" && engine+":"+rest != goConfig {
+			reason += ", run as " + goConfig + " because other settings can dead-lock"
+		}
 		b, err := newGo()
 		return b, Info{Name: "go", Reason: reason}, err
 	case "xla", "stablehlo", "hlo", "shlo":

@@ -20,8 +20,11 @@ func searchPath() []string {
 	}
 	dirs = append(dirs, "/usr/local/lib/go-xla", "/usr/local/lib/go-xla/nvidia")
 	for _, d := range filepath.SplitList(os.Getenv("PJRT_PLUGIN_LIBRARY_PATH")) {
-		if d != "" {
-			dirs = append(dirs, d)
+		if d == "" {
+			continue
+		}
+		if abs, err := filepath.Abs(d); err == nil { // go-xla takes a relative file for the name of a plugin
+			dirs = append(dirs, abs)
 		}
 	}
 	venv := filepath.Join(run.Root(), ".venv/lib/pjrt")
@@ -33,7 +36,7 @@ func searchPath() []string {
 func discover(kind string) []string {
 	var found []string
 	for _, dir := range searchPath() {
-		for _, pattern := range []string{"pjrt_c_api_" + kind + "*_plugin.so", "pjrt[-_]plugin[-_]" + kind + "*.so"} {
+		for _, pattern := range []string{"pjrt_c_api_" + kind + "*_plugin.so", "pjrt?plugin?" + kind + "*.so"} {
 			files, _ := filepath.Glob(filepath.Join(dir, pattern)) // the patterns are well-formed
 			found = append(found, files...)
 		}
@@ -41,7 +44,8 @@ func discover(kind string) []string {
 	return found
 }
 
-// checkFile refuses files that the dynamic loader would choke on.
+// checkFile refuses files that the dynamic loader would choke on: a library cut short, as an interrupted copy leaves it,
+// kills the process on the first page that is missing.
 func checkFile(path string) error {
 	if runtime.GOOS != "linux" {
 		_, err := os.Stat(path)
@@ -51,7 +55,17 @@ func checkFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("not a readable shared library: %w", err)
 	}
-	return f.Close()
+	defer f.Close()
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	for _, p := range f.Progs {
+		if end := p.Off + p.Filesz; p.Type == elf.PT_LOAD && (end < p.Off || end > uint64(info.Size())) {
+			return fmt.Errorf("not a readable shared library: cut short at %d bytes, want at least %d", info.Size(), end)
+		}
+	}
+	return nil
 }
 
 // nameOf guesses the device of a plugin from its file name, as go-xla does.
