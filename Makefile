@@ -13,14 +13,15 @@ export GOEXPERIMENT := simd
 export GOFLAGS := -buildvcs=false
 export GOWORK := off
 
-# Jupyter, staticcheck and pip keep their files in .venv, never in the user's home.
+# Jupyter and the caches of pip, staticcheck, goimports and npm stay in .venv; in the user's home only Go's own caches.
+export GOCACHE := $(shell go env GOCACHE 2>/dev/null)
+export XDG_CACHE_HOME := $(ROOT)/.venv/cache
+export npm_config_cache := $(ROOT)/.venv/cache/npm
 export JUPYTER_CONFIG_DIR := $(ROOT)/.venv/etc/jupyter
 export JUPYTER_DATA_DIR := $(ROOT)/.venv/share/jupyter
 export JUPYTER_RUNTIME_DIR := $(ROOT)/.venv/share/jupyter/runtime
 export JUPYTER_PLATFORM_DIRS := 1
 export IPYTHONDIR := $(ROOT)/.venv/etc/ipython
-export STATICCHECK_CACHE := $(ROOT)/.venv/cache/staticcheck
-export PIP_CACHE_DIR := $(ROOT)/.venv/cache/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 export SCORESDE_ROOT := $(ROOT)
@@ -100,7 +101,7 @@ test: lint go-test notebook-test
 lint: setup
 	@echo '== lint'
 	@bad=$$("$$(go env GOROOT)/bin/gofmt" -l pkg .ci); [ -z "$$bad" ] || { echo "not gofmt-ed: $$bad" >&2; exit 1; }
-	@go vet ./pkg/... .ci/pjrt_upstream.go
+	@go vet ./pkg/... && go vet .ci/pjrt_upstream.go
 	@bin/staticcheck ./pkg/...
 	@$(PY) .ci/lint_notebooks.py
 

@@ -57,6 +57,8 @@ def kernel_spec():
         "GOTOOLCHAIN": "local",
         "GOFLAGS": f"{os.environ['GOFLAGS']} '-ldflags={ldflags}'",
         "GOEXPERIMENT": os.environ["GOEXPERIMENT"],
+        "GOCACHE": os.environ["GOCACHE"],
+        "XDG_CACHE_HOME": os.environ["XDG_CACHE_HOME"],  # goimports' index of modules
         "PJRT_PLUGIN_LIBRARY_PATH": os.environ["PJRT_PLUGIN_LIBRARY_PATH"],
         "GOMLX_NO_AUTO_INSTALL": "1",
         "SCORESDE_ROOT": str(ROOT),
