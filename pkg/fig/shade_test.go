@@ -1,0 +1,29 @@
+package fig
+
+import (
+	"image"
+	"math"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// TestShade: row 0 is at the bottom, columns run from the left, and the largest value is the darkest.
+func TestShade(t *testing.T) {
+	values := mat.NewDense(2, 2, []float64{1, 0, 0, 0})
+	img := picture(t, Shade("", "", "", Square(1), values), 4, 4)
+	_, box := find(img, img.Bounds(), func(r, g, b int) bool { return r < 100 && b > 100 })
+	size := img.Bounds().Size()
+	middle := image.Pt(size.X/2, size.Y/2)
+	if box.Empty() || box.Max.X > middle.X+size.X/10 || box.Min.Y < middle.Y-size.Y/10 {
+		t.Errorf("the only large value is drawn at %v of %v, want the lower left", box, size)
+	}
+	for name, bad := range map[string]mat.Matrix{
+		"nil": nil, "zero": mat.NewDense(1, 1, nil), "negative": mat.NewDense(1, 2, []float64{1, -1}),
+		"NaN": mat.NewDense(1, 2, []float64{1, math.NaN()}), "empty": &mat.Dense{},
+	} {
+		if Shade("", "", "", Square(1), bad).Err() == nil {
+			t.Errorf("%s: want an error", name)
+		}
+	}
+}
