@@ -1,0 +1,89 @@
+package sampler
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Coupled solves the reverse-time SDE by Euler-Maruyama along the same Brownian paths with several numbers of equal
+// steps, from the same start [N, Dim] at T to Eps, and returns the end states in the order of steps. The differences of
+// the end states are path errors, which measure the strong order. The last of steps is the finest and every other must
+// divide it. The host drives the steps: this is an instrument, not a sampler.
+func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed uint64) ([]*mat.Dense, error) {
+	p.N, p.Dim = start.Dims()
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	if p.Score == nil || len(steps) == 0 {
+		return nil, fmt.Errorf("sampler: Coupled wants a score and at least one number of steps")
+	}
+	fine := steps[len(steps)-1]
+	for _, n := range steps {
+		if n < 1 || fine%n != 0 {
+			return nil, fmt.Errorf("sampler: Coupled got steps %v, want divisors of the last", steps)
+		}
+	}
+	exec, err := p.drivenStep(b)
+	if err != nil {
+		return nil, err
+	}
+	defer exec.Finalize()
+	rng := rand.New(rand.NewPCG(seed, 2))
+	span := p.SDE.Span()
+	dt := (span.T - span.Eps) / float64(fine)
+	states, noise := make([]*tensors.Tensor, len(steps)), make([]*mat.Dense, len(steps))
+	for k := range steps {
+		states[k], noise[k] = Tensor(start, p.dtype()), mat.NewDense(p.N, p.Dim, nil)
+	}
+	increment := mat.NewDense(p.N, p.Dim, nil)
+	for i := 1; i <= fine; i++ {
+		for j := range increment.RawMatrix().Data {
+			increment.RawMatrix().Data[j] = math.Sqrt(dt) * rng.NormFloat64()
+		}
+		for k, n := range steps {
+			noise[k].Add(noise[k], increment)
+			stride := fine / n
+			if i%stride != 0 {
+				continue
+			}
+			from, to := span.T-dt*float64(i-stride), span.T-dt*float64(i)
+			if states[k], err = exec.Call1(states[k], Tensor(noise[k], p.dtype()), p.column(from), p.column(to)); err != nil {
+				return nil, fmt.Errorf("sampler: coupled step at t = %g: %w", from, err)
+			}
+			noise[k].Zero()
+		}
+	}
+	ends := make([]*mat.Dense, len(steps))
+	for k := range ends {
+		ends[k] = Matrix(states[k])
+	}
+	return ends, nil
+}
+
+// drivenStep is a step of EulerMaruyama whose Brownian increment w [N, Dim] comes from outside.
+func (p *Problem) drivenStep(b compute.Backend) (*model.Exec, error) {
+	store := p.Store
+	if store == nil {
+		store = model.NewStore()
+	}
+	return model.NewExec(b, store, func(_ *model.Scope, x, w, t, tNext *Node) *Node {
+		unused := Const(x.Graph(), []uint64{0, 0, 0}) // Predict's own noise is left out
+		_, _, mean := EulerMaruyama{}.Predict(p, unused, x, t, tNext)
+		return Add(mean, Mul(like(p.SDE.Diffusion(t), x), w))
+	})
+}
+
+// column is a time as a tensor [1].
+func (p *Problem) column(t float64) *tensors.Tensor {
+	if p.dtype().Size() == 8 {
+		return tensors.FromValue([]float64{t})
+	}
+	return tensors.FromValue([]float32{float32(t)})
+}

@@ -1,0 +1,56 @@
+package sampler
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Increments recovers from one bundle of forward paths, snapshots at rising times, the two Brownian increments between
+// its first and last time, [N, Dim] each: that of the forward SDE, dw = (dx - f x dt)/g with coefficients at the earlier
+// point of every step, and that of the reverse SDE (report, eq 2), run from the last time to the first,
+//
+//	dw = (x_k - x_{k+1} + (f x_{k+1} - g^2 score) dt)/g   with everything at t_{k+1}.
+//
+// By Anderson (1982) the second is a Brownian increment independent of the state at the last time; the first is not.
+func Increments(b compute.Backend, p Problem, path []Snapshot) (forward, reverse *mat.Dense, err error) {
+	if err := p.Validate(); err != nil {
+		return nil, nil, err
+	}
+	if p.Score == nil || len(path) < 2 {
+		return nil, nil, fmt.Errorf("sampler: Increments wants a score and at least two snapshots, got %d", len(path))
+	}
+	store := p.Store
+	if store == nil {
+		store = model.NewStore()
+	}
+	exec, err := model.NewExec(b, store, func(_ *model.Scope, x, y, t, u *Node) []*Node { // x at t < u, y at u
+		dt := Sub(u, t)
+		f, g := p.SDE.Drift, p.SDE.Diffusion
+		move := Sub(y, x)
+		ahead := Sub(move, Mul(like(Mul(f(t), dt), x), x))
+		drift := Sub(Mul(like(f(u), x), y), Mul(like(Square(g(u)), x), p.Score(y, u)))
+		back := Sub(Mul(like(dt, x), drift), move)
+		return []*Node{Div(ahead, like(g(t), x)), Div(back, like(g(u), x))}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer exec.Finalize()
+	forward, reverse = mat.NewDense(p.N, p.Dim, nil), mat.NewDense(p.N, p.Dim, nil)
+	for k := 1; k < len(path); k++ {
+		if !(path[k].T > path[k-1].T) {
+			return nil, nil, fmt.Errorf("sampler: snapshot %d is at t = %g after %g, want rising times", k, path[k].T, path[k-1].T)
+		}
+		dw, err := exec.Call(path[k-1].X, path[k].X, p.column(path[k-1].T), p.column(path[k].T))
+		if err != nil {
+			return nil, nil, fmt.Errorf("sampler: increments at t = %g: %w", path[k].T, err)
+		}
+		forward.Add(forward, Matrix(dw[0]))
+		reverse.Add(reverse, Matrix(dw[1]))
+	}
+	return forward, reverse, nil
+}
