@@ -102,15 +102,13 @@ func freeName(dir string, step int) string {
 
 // writeVariables writes the variables and reads them back, because GoMLX can lose tensors without an error.
 func writeVariables(dir string, store *model.Store) ([]savedVariable, error) {
-	var saved []savedVariable
+	if store.NumVariables() == 0 {
+		return nil, errors.New("the store holds no variables")
+	}
 	for v := range store.IterVariables() {
 		if !v.HasValue() {
 			return nil, fmt.Errorf("variable %s has no value yet", v.Path())
 		}
-		saved = append(saved, savedVariable{v.Path(), v.Trainable})
-	}
-	if len(saved) == 0 {
-		return nil, errors.New("the store holds no variables")
 	}
 	defer store.SetLoader(store.Loader()) // the handler makes itself the store's loader
 	handler, err := checkpoint.Build(store).Dir(dir).Keep(-1).Done()
@@ -119,6 +117,10 @@ func writeVariables(dir string, store *model.Store) ([]savedVariable, error) {
 	}
 	if err := handler.Save(); err != nil {
 		return nil, err
+	}
+	var saved []savedVariable
+	for v := range store.IterVariables() { // after Save, which may add GoMLX's step counter
+		saved = append(saved, savedVariable{v.Path(), v.Trainable})
 	}
 	values, err := readVariables(dir, saved)
 	if err != nil {
@@ -138,15 +140,16 @@ func readVariables(dir string, names []savedVariable) ([]*tensors.Tensor, error)
 	if err != nil {
 		return nil, err
 	}
-	loaded := handler.LoadedVariables()
-	if len(loaded) != len(names) {
-		return nil, fmt.Errorf("it holds %d variables, want %d", len(loaded), len(names))
+	if n := len(handler.LoadedVariables()); n != len(names) {
+		return nil, fmt.Errorf("it holds %d variables, want %d", n, len(names))
 	}
 	values := make([]*tensors.Tensor, len(names))
 	for k, name := range names {
-		if values[k] = loaded[name.Path]; values[k] == nil {
+		value, found := handler.LoadVariable(nil, name.Path)
+		if !found {
 			return nil, fmt.Errorf("variable %s is missing", name.Path)
 		}
+		values[k] = value
 	}
 	return values, nil
 }

@@ -43,12 +43,14 @@ func Results() string {
 	return filepath.Join(Root(), dir)
 }
 
+const probePrefix = ".probe-"
+
 // Folder makes sure that dir exists and can be written to, so that nobody computes for an hour in order to fail then.
 func Folder(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("run: results folder cannot be made: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".probe-*")
+	f, err := os.CreateTemp(dir, probePrefix+"*")
 	if err != nil {
 		return fmt.Errorf("run: results folder cannot be written to: %w", err)
 	}
@@ -57,8 +59,9 @@ func Folder(dir string) error {
 }
 
 // Context ends when the process is told to stop (Ctrl-C, the notebook's stop button, SIGTERM), which gives the work time
-// to save itself.
+// to save itself. A second signal ends the process.
 func Context() context.Context {
-	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
 	return ctx
 }
