@@ -33,11 +33,13 @@ export LD_LIBRARY_PATH := $(ROOT)/$(NVIDIA)/cu13/lib:$(ROOT)/$(NVIDIA)/cudnn/lib
 endif
 
 GO_FILES  := $(shell find pkg -name '*.go' ! -name '*_test.go' 2>/dev/null)
+REPORTER  := .ci/execute.py .ci/report.py .ci/templates/report/index.html.j2
 NOTEBOOKS := $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/*.ipynb))
 CHOSEN    := $(strip $(foreach n,$(NOTEBOOKS),$(if $(findstring $(NB),$(n)),$(n))))
 
 .PHONY: help setup report notebook lab test lint go-test notebook-test bench gpu check-tools kernel clean distclean
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 help:
 	@echo 'make report            set up, execute the notebooks, write results/ and results/html/index.html'
@@ -87,7 +89,7 @@ notebook: $(CHOSEN:%=results/html/%.html)
 
 report notebook: | setup
 
-results/html/%.html: notebooks/%.ipynb $(GO_FILES) go.mod $(wildcard .ci/*.py .ci/templates/report/*) | setup
+results/html/%.html: notebooks/%.ipynb $(GO_FILES) go.mod $(REPORTER) | setup
 	@SCORESDE_BUDGET=full SCORESDE_RESULTS="$(ROOT)/results" $(PY) .ci/execute.py --report $<
 
 lab: setup
@@ -113,8 +115,9 @@ go-test: lint
 notebook-test: go-test
 	@echo '== notebooks, quick budget'
 	@rm -rf results/test
-	@SCORESDE_BUDGET=quick SCORESDE_RESULTS="$(ROOT)/results/test" $(PY) .ci/execute.py $(NOTEBOOKS:%=notebooks/%.ipynb)
-	@$(PY) .ci/checks.py results/test $(NOTEBOOKS)
+	@rc=0; SCORESDE_BUDGET=quick SCORESDE_RESULTS="$(ROOT)/results/test" \
+		$(PY) .ci/execute.py $(NOTEBOOKS:%=notebooks/%.ipynb) || rc=1; \
+	$(PY) .ci/checks.py results/test $(NOTEBOOKS) || rc=1; exit $$rc
 
 bench: setup
 	@go run ./pkg/cmd/scoresde bench
