@@ -14,8 +14,9 @@ import (
 
 // Heat shows values [len(rows), len(cols)] as coloured cells with the numbers in them, such as an error rate over number
 // of steps (rows, from the top) and signal-to-noise ratio (columns). Colours run from light (small) to dark; when all
-// values are positive and span more than a factor of 10, on a logarithmic scale. NaN cells are grey and empty.
-func Heat(title, xlabel, ylabel string, cols, rows []string, values mat.Matrix) *Plot {
+// values are positive and span more than a factor of 10, on a logarithmic scale. NaN cells are grey and empty. Matrices
+// in peers, those of the other panels of a row, widen the range of colours, so that equal colours mean equal values.
+func Heat(title, xlabel, ylabel string, cols, rows []string, values mat.Matrix, peers ...mat.Matrix) *Plot {
 	p := newPlot(title, xlabel, ylabel)
 	if values == nil {
 		return p.fail("heat map %q of a nil matrix", title)
@@ -23,7 +24,7 @@ func Heat(title, xlabel, ylabel string, cols, rows []string, values mat.Matrix) 
 	if r, c := values.Dims(); r == 0 || c == 0 || r != len(rows) || c != len(cols) {
 		return p.fail("heat map %q has values [%d, %d] for %d row and %d column labels", title, r, c, len(rows), len(cols))
 	}
-	p.Add(newCells(values))
+	p.Add(newCells(values, peers))
 	p.X.Tick.Marker, p.Y.Tick.Marker = nameTicks(cols, false), nameTicks(rows, true)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.LineStyle.Width = 0
@@ -50,12 +51,14 @@ type cells struct {
 	scale  func(v float64) float64 // to [0, 1]
 }
 
-func newCells(values mat.Matrix) cells {
+func newCells(values mat.Matrix, peers []mat.Matrix) cells {
 	lo, hi := math.Inf(1), math.Inf(-1)
-	r, c := values.Dims()
-	for i := range r * c {
-		if v := values.At(i/c, i%c); isFinite(v) {
-			lo, hi = min(lo, v), max(hi, v)
+	for _, m := range append([]mat.Matrix{values}, peers...) {
+		r, c := m.Dims()
+		for i := range r * c {
+			if v := m.At(i/c, i%c); isFinite(v) {
+				lo, hi = min(lo, v), max(hi, v)
+			}
 		}
 	}
 	if lo > 0 && hi > 10*lo {

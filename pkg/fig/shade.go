@@ -11,8 +11,7 @@ import (
 
 // Shade shows a function of two variables as a picture without cell borders, light for small and dark for large values,
 // such as a density p_t(x) over t and x. values [rows, cols] are its values at the centres of equal cells that cover the
-// limits, row 0 at YMin. Curves can be drawn over it. Each column can be scaled to its own maximum beforehand; negative
-// and non-finite values are mistakes.
+// limits, row 0 at YMin. Curves can be drawn over it. Negative and non-finite values are mistakes.
 func Shade(title, xlabel, ylabel string, l Limits, values mat.Matrix) *Plot {
 	p := newPlot(title, xlabel, ylabel).Limits(l)
 	if values == nil {
@@ -41,6 +40,21 @@ func Shade(title, xlabel, ylabel string, l Limits, values mat.Matrix) *Plot {
 	p.Add(raster{l, img})
 	p.thin = true
 	return p
+}
+
+// ShadeColumns is Shade with each column scaled to its own maximum: a density over time that spreads stays visible.
+func ShadeColumns(title, xlabel, ylabel string, l Limits, values mat.Matrix) *Plot {
+	if values == nil {
+		return Shade(title, xlabel, ylabel, l, nil)
+	}
+	scaled := mat.DenseCopyOf(values)
+	_, c := scaled.Dims()
+	for j := range c {
+		if column := scaled.ColView(j).(*mat.VecDense); mat.Max(column) > 0 {
+			column.ScaleVec(1/mat.Max(column), column)
+		}
+	}
+	return Shade(title, xlabel, ylabel, l, scaled)
 }
 
 // raster fills the limits with an image.

@@ -71,7 +71,7 @@ func (r row) bound() string {
 	if r.Bound == nil {
 		return sign + " –"
 	}
-	return sign + " " + strconv.FormatFloat(*r.Bound, 'g', -1, 64)
+	return sign + " " + strconv.FormatFloat(*r.Bound, 'g', 4, 64)
 }
 
 // number formats what may be absent or was not finite.
