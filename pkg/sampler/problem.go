@@ -97,6 +97,14 @@ func (r *Result) Samples() *mat.Dense { return Matrix(r.X) }
 // Law is the empirical law of the last state: the "eventual distribution" of the report's algorithms.
 func (r *Result) Law() Empirical { return Empirical{r.Samples()} }
 
+// Path returns the times of the snapshots and coordinate k of sample i at them.
+func (r *Result) Path(i, k int) (t, x []float64) {
+	for _, snap := range r.Snapshots {
+		t, x = append(t, snap.T), append(x, snap.Samples().At(i, k))
+	}
+	return t, x
+}
+
 // Must is for notebook cells, where an error should end the cell: sampler.Must(sampler.Run(...)).
 func Must(r *Result, err error) *Result {
 	if err != nil {
