@@ -1,0 +1,16 @@
+package run
+
+import (
+	"fmt"
+	"os"
+)
+
+// Must returns v, or ends the process with the error on stderr. It is for notebook cells and small programs: a cell is
+// a process of its own, and the message alone tells more than a stack trace. Packages return errors instead.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return v
+}
