@@ -14,3 +14,6 @@ func Must[T any](v T, err error) T {
 	}
 	return v
 }
+
+// Try is Must for a call whose only result of interest is its error.
+func Try(err error) { Must(0, err) }
