@@ -61,7 +61,7 @@ func (p VE) PriorStd() float64 {
 func (p VE) String() string {
 	name := "VE"
 	if p.CleanStart {
-		name = "VE from clean data"
+		name = "VE from clean data "
 	}
 	return fmt.Sprintf("%s(sigma %g..%g)", name, p.SigmaMin, p.SigmaMax)
 }
