@@ -49,16 +49,22 @@ func Backward(ctx context.Context, b compute.Backend, p Problem, q Prior, method
 	if err != nil {
 		return nil, err
 	}
-	start := q.Sample(rand.New(rand.NewPCG(uint64(set.Seed), 0)), p.N)
+	if q == nil {
+		return nil, fmt.Errorf("sampler: no prior q, want a law to draw the start from")
+	}
+	start := q.Sample(rand.New(rand.NewPCG(uint64(set.Seed), lawStream)), p.N)
 	if err := checkRows("start", start); err != nil {
 		return nil, err
+	}
+	if n, d := start.Dims(); n != p.N || d != p.Dim {
+		return nil, fmt.Errorf("sampler: the prior q drew [%d, %d], want Problem's [N, Dim] = [%d, %d]", n, d, p.N, p.Dim)
 	}
 	set.Init = Tensor(start, p.dtype())
 	return lab.Run(ctx, method, set)
 }
 
 func checkRows(what string, m mat.Matrix) error {
-	if m == nil {
+	if d, ok := m.(*mat.Dense); m == nil || ok && d == nil {
 		return fmt.Errorf("sampler: no %s, want a matrix [n, d] with one example per row", what)
 	}
 	n, d := m.Dims()

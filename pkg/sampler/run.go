@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -99,12 +100,8 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	if err != nil {
 		return nil, err
 	}
-	rng, err := RNGStateFromSeed(set.Seed)
-	if err != nil {
-		return nil, err
-	}
 	l := s.loop(m, set.HostLoop)
-	state := []*tensors.Tensor{x, rng, tensors.FromScalar(int32(-1))}
+	state := []*tensors.Tensor{x, randomState(set.Seed, stepStream), tensors.FromScalar(int32(-1))}
 	inputs := []*tensors.Tensor{s.column(padded(grid)), s.column(append(m.Knobs(), 0))} // never empty
 	r := &Result{Grid: grid, Snapshots: make([]Snapshot, len(set.Snapshots)), X: x}
 	n := len(grid) - 1
@@ -123,6 +120,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 		}
 		r.X = state[stateX]
 		if bad := tensors.ToScalar[int32](state[stateBad]); bad >= 0 {
+			r.NFE += (int(bad) + 1 - r.Step) * m.NFE()
 			r.Status, r.Step, r.Elapsed = NonFinite, int(bad), time.Since(start)
 			return r, fmt.Errorf("sampler: %s: a sample is NaN or infinite after step %d of %d, t = %g", m, bad+1, n, grid[bad+1])
 		}
@@ -229,11 +227,25 @@ func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
 		}
 		s.prior = exec
 	}
-	rng, err := RNGStateFromSeed(^set.Seed) // not the stream of the steps
-	if err != nil {
-		return nil, err
+	return s.prior.Call1(randomState(set.Seed, startStream))
+}
+
+// The streams of a seed, so that nothing shares noise.
+const (
+	lawStream   = iota // the start of Backward, on the host
+	stepStream         // the steps
+	startStream        // the start of Run
+)
+
+// randomState makes a state of GoMLX's generator. GoMLX's own RNGStateFromSeed gives equal states to seeds that are equal
+// modulo 2^31-1.
+func randomState(seed int64, stream uint64) *tensors.Tensor {
+	source := rand.NewPCG(uint64(seed), stream)
+	state := make([]uint64, RNGStateShape.Size())
+	for i := range state {
+		state[i] = source.Uint64()
 	}
-	return s.prior.Call1(rng)
+	return tensors.FromValue(state)
 }
 
 // denoise replaces the last state by the posterior mean at the last time.
