@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -101,3 +103,110 @@ func TestWrongState(t *testing.T) {
 
 // ConcatScalar grows its argument by one element.
 func ConcatScalar(x *Node) *Node { return Concatenate([]*Node{x, x}, 0) }
+
+// count adds 1 to the state and i to its second number.
+func count(_ *model.Scope, i *Node, state, _ []*Node) []*Node {
+	g := i.Graph()
+	return []*Node{Add(state[0], Const(g, int32(1))), Add(state[1], i)}
+}
+
+// TestBounds: from <= i < to, at any offset, in one build; an empty range changes nothing and builds nothing.
+func TestBounds(t *testing.T) {
+	for name, b := range backends(t) {
+		for _, host := range []bool{false, true} {
+			l := New(b, nil, 2, count)
+			if host {
+				l.OnHost()
+			}
+			zero := []*tensors.Tensor{tensors.FromScalar(int32(0)), tensors.FromScalar(int32(0))}
+			for _, empty := range [][2]int{{3, 3}, {5, 2}} {
+				if same, err := l.Run(empty[0], empty[1], zero, nil); err != nil || same[0] != zero[0] || l.Builds() != 0 {
+					t.Errorf("%s: an empty range gave %v, %v and %d builds", name, same, err, l.Builds())
+				}
+			}
+			for _, c := range [][2]int{{0, 1}, {0, 10}, {7, 12}, {1000, 1003}} {
+				state, err := l.Run(c[0], c[1], zero, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				steps, sum := 0, 0
+				for i := c[0]; i < c[1]; i++ {
+					steps, sum = steps+1, sum+i
+				}
+				if n, s := tensors.ToScalar[int32](state[0]), tensors.ToScalar[int32](state[1]); int(n) != steps || int(s) != sum {
+					t.Errorf("%s, host %t: [%d, %d) took %d steps with sum %d, want %d and %d", name, host, c[0], c[1], n, s, steps, sum)
+				}
+			}
+			if l.Builds() != 1 {
+				t.Errorf("%s: %d builds, want 1", name, l.Builds())
+			}
+		}
+	}
+}
+
+// TestNewShapes: another shape of state builds once more; another value or input does not.
+func TestNewShapes(t *testing.T) {
+	for name, b := range backends(t) {
+		l := New(b, nil, 1, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
+			return []*Node{Mul(state[0], inputs[0])}
+		})
+		for _, c := range []struct {
+			x      []float32
+			factor float32
+			builds int
+		}{{[]float32{1, 2}, 2, 1}, {[]float32{5, 1}, 3, 1}, {[]float32{1, 2, 3}, 2, 2}, {[]float32{1, 0}, 0.5, 2}} {
+			state, err := l.Run(0, 3, []*tensors.Tensor{tensors.FromValue(c.x)}, []*tensors.Tensor{tensors.FromScalar(c.factor)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := tensors.MustCopyFlatData[float32](state[0])[0], c.x[0]*c.factor*c.factor*c.factor; got != want || l.Builds() != c.builds {
+				t.Errorf("%s: got %g after %d builds, want %g after %d", name, got, l.Builds(), want, c.builds)
+			}
+		}
+	}
+}
+
+// TestVariables: a step's changes of variables stay in the store, on the device as on the host, and a variable that
+// the step does not change keeps its value.
+func TestVariables(t *testing.T) {
+	for name, b := range backends(t) {
+		store := model.NewStore()
+		l := New(b, store, 1, func(scope *model.Scope, _ *Node, state, _ []*Node) []*Node {
+			v := scope.VariableWithValue("v", float32(1))
+			fixed := scope.VariableWithValue("fixed", float32(2))
+			g := state[0].Graph()
+			v.SetNodeValue(Mul(v.NodeValue(g), fixed.NodeValue(g)))
+			return []*Node{Add(state[0], v.NodeValue(g))}
+		})
+		zero := []*tensors.Tensor{tensors.FromScalar(float32(0))}
+		for k, want := range []float32{2 + 4 + 8, 16 + 32 + 64} {
+			state, err := l.Run(0, 3, zero, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := tensors.ToScalar[float32](state[0]); got != want {
+				t.Errorf("%s: run %d summed to %g, want %g", name, k, got, want)
+			}
+		}
+		for path, want := range map[string]float32{"/v": 64, "/fixed": 2} {
+			if got := tensors.ToScalar[float32](store.GetVariable(path).MustValue()); got != want {
+				t.Errorf("%s: %s is %g, want %g", name, path, got, want)
+			}
+		}
+	}
+}
+
+// TestPanics: whatever a step panics with becomes the error of Run, and the next Run says it again.
+func TestPanics(t *testing.T) {
+	for name, b := range backends(t) {
+		for want, value := range map[string]any{"a sentence": "a sentence", "a cause": errors.New("a cause"), "42": 42} {
+			l := New(b, nil, 1, func(_ *model.Scope, _ *Node, _, _ []*Node) []*Node { panic(value) })
+			for range 2 {
+				_, err := l.Run(0, 1, []*tensors.Tensor{tensors.FromScalar(float32(0))}, nil)
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: got error %v, want one with %q", name, err, want)
+				}
+			}
+		}
+	}
+}
