@@ -24,14 +24,6 @@ type DSM struct {
 	Time      TimeSampler // nil: Uniform
 }
 
-// Validate refuses an objective without a usable SDE.
-func (o DSM) Validate() error {
-	if o.SDE == nil {
-		return fmt.Errorf("objective: DSM has no SDE")
-	}
-	return sde.Validate(o.SDE)
-}
-
 // Loss draws times and noise for clean data x0 [B, d] and returns the advanced random state and the scalar loss, the
 // mean over the batch of the weighted squared errors summed over coordinates.
 func (o DSM) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {

@@ -1,17 +1,19 @@
 package score
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -26,14 +28,23 @@ type FisherPoint struct {
 // each of ts, from n exact samples of p_t each. The weight makes the number comparable over t: a score of zero at large
 // Sigma has error d. store holds f's variables, nil if it has none.
 func Fisher(b compute.Backend, f Func, store *model.Store, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]FisherPoint, error) {
-	if n < 2 {
+	switch {
+	case f == nil || law == nil:
+		return nil, errors.New("score: Fisher wants a score and a law, got nil")
+	case n < 2:
 		return nil, fmt.Errorf("score: Fisher got n = %d samples, want at least 2", n)
+	case len(ts) == 0:
+		return nil, errors.New("score: Fisher got no times")
+	}
+	if err := sde.Validate(s); err != nil {
+		return nil, fmt.Errorf("score: Fisher: %w", err)
 	}
 	if store == nil {
 		store = model.NewStore()
 	}
 	exact := Exact(law, s)
 	exec, err := model.NewExec(b, store, func(_ *model.Scope, x0, z, t *Node) *Node {
+		defer loop.PanicWithError()
 		alpha, sigma := sde.Like(s.Alpha(t), x0), sde.Like(s.Sigma(t), x0)
 		x := Add(Mul(alpha, x0), Mul(sigma, z))
 		return ReduceSum(Square(Mul(sigma, Sub(f(x, t), exact(x, t)))), -1)
@@ -54,20 +65,24 @@ func Fisher(b compute.Backend, f Func, store *model.Store, law dist.Law, s sde.S
 		if err != nil {
 			return nil, fmt.Errorf("score: Fisher error at t = %g: %w", t, err)
 		}
-		errors := floats64(tensors.MustCopyFlatData[float32](y))
-		mean, std := stat.MeanStdDev(errors, nil)
+		values := floats64(tensors.MustCopyFlatData[float32](y))
+		mean, std := stat.MeanStdDev(values, nil)
 		points[k] = FisherPoint{T: t, Error: mean, Stderr: stat.StdErr(std, float64(n))}
 	}
 	return points, nil
 }
 
-// MaxError returns the largest error of the points.
+// MaxError returns the largest error of the points. It is NaN if one of them is NaN, or if there are none, so that no
+// bound holds by accident.
 func MaxError(points []FisherPoint) float64 {
-	errors := make([]float64, len(points))
-	for k, p := range points {
-		errors[k] = p.Error
+	if len(points) == 0 {
+		return math.NaN()
 	}
-	return floats.Max(errors)
+	worst := math.Inf(-1)
+	for _, p := range points {
+		worst = math.Max(worst, p.Error) // NaN if either is
+	}
+	return worst
 }
 
 func rows32(flat []float64, n int) *tensors.Tensor {

@@ -2,6 +2,7 @@ package score
 
 import (
 	"fmt"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -34,13 +35,25 @@ type Model struct {
 // a checkpoint.
 func (m *Model) Func() Func {
 	return func(x, t *Node) *Node {
-		before := m.Store.NumVariables()
+		known := m.Store.NumVariables()
 		y := m.with(EMAScope)(x, t)
-		if m.Store.NumVariables() != before {
+		if m.forget(known) {
 			panic(fmt.Errorf("score: model %s has no averaged weights: train it or load a checkpoint first", m))
 		}
 		return y
 	}
+}
+
+// forget removes all variables but the first known ones, so that nothing takes them for weights later, and tells
+// whether there were any.
+func (m *Model) forget(known int) bool {
+	all := slices.Collect(m.Store.IterVariables())
+	for _, v := range all[known:] {
+		if err := m.Store.DeleteVariable(v.Path()); err != nil {
+			panic(err)
+		}
+	}
+	return len(all) > known
 }
 
 // Live is the score with the weights under training. It creates them where they do not exist.

@@ -3,18 +3,16 @@
 package train
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/objective"
-	"github.com/scoresde/scoresde/pkg/sde"
 	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Config says what is trained and how. Everything in it is part of the run's identity.
@@ -50,12 +48,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("train: %s = %v, want %s", field, got, want)
 	}
 	switch {
-	case c.Name == "":
-		return bad("Name", `""`, "a name for the run's folder")
+	case c.Name == "" || strings.ContainsAny(c.Name, `/\`) || strings.HasPrefix(c.Name, "."):
+		return bad("Name", fmt.Sprintf("%q", c.Name), "a name for the run's folder, without slashes and no dot first")
 	case c.Net == nil:
 		return bad("Net", c.Net, "a network")
-	case c.Parametrisation.Name == "":
-		return bad("Parametrisation", `""`, fmt.Sprint("one of ", score.Parametrisations()))
 	case c.Steps < 1:
 		return bad("Steps", c.Steps, ">= 1")
 	case c.Batch < 1:
@@ -64,7 +60,7 @@ func (c Config) Validate() error {
 		return bad("LearningRate", c.LearningRate, "> 0 and finite")
 	case c.WarmUp < 0:
 		return bad("WarmUp", c.WarmUp, ">= 0")
-	case !(c.ClipNorm >= 0):
+	case !(c.ClipNorm >= 0) || math.IsInf(c.ClipNorm, 0):
 		return bad("ClipNorm", c.ClipNorm, ">= 0")
 	case !(c.EMA >= 0 && c.EMA < 1):
 		return bad("EMA", c.EMA, "in [0, 1)")
@@ -73,6 +69,9 @@ func (c Config) Validate() error {
 		if err := v.Validate(); err != nil {
 			return fmt.Errorf("train: Net: %w", err)
 		}
+	}
+	if err := c.Parametrisation.Validate(); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
 	if err := c.Objective.Validate(); err != nil {
 		return fmt.Errorf("train: %w", err)
@@ -89,24 +88,6 @@ func (c Config) Rate(i int) float64 {
 	return c.LearningRate * (1 + math.Cos(math.Pi*done)) / 2
 }
 
-// recipeVersion changes when the same Config would train something else.
-const recipeVersion = 1
-
-// id identifies the run: a hash over the resolved configuration and the data.
-func (c Config) id(data mat.Matrix) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "recipe %d\n%s\n%s\n%s\n%s\n", recipeVersion, c.Objective.SDE, c.Objective, c.Parametrisation, c.Net)
-	fmt.Fprintf(h, "%d %d %g %d %g %g %d\n", c.Steps, c.Batch, c.LearningRate, c.WarmUp, c.ClipNorm, c.EMA, c.Seed)
-	n, d := data.Dims()
-	fmt.Fprintf(h, "%d x %d\n", n, d)
-	for i := range n {
-		for k := range d {
-			binary.Write(h, binary.LittleEndian, data.At(i, k)) // a hash does not fail
-		}
-	}
-	return hex.EncodeToString(h.Sum(nil))[:12]
-}
-
 // checkData refuses data that would only fail, or silently spoil the weights, later. It returns the standard deviation
 // over all coordinates about 0, which preconditioning needs.
 func checkData(data mat.Matrix) (std float64, err error) {
@@ -121,15 +102,15 @@ func checkData(data mat.Matrix) (std float64, err error) {
 	for i := range n {
 		for k := range d {
 			v := data.At(i, k)
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return 0, fmt.Errorf("train: data row %d, column %d is %g, want finite numbers", i, k, v)
+			if !(math.Abs(v) <= math.MaxFloat32) {
+				return 0, fmt.Errorf("train: data row %d, column %d is %g, want numbers that float32 holds", i, k, v)
 			}
 			sum += v * v
 		}
 	}
 	std = math.Sqrt(sum / float64(n*d))
-	if !(std > 0) {
-		return 0, errors.New("train: all data are 0, want some spread")
+	if !(std > 1e-18 && std < 1e18) { // its square must be a float32 too
+		return 0, fmt.Errorf("train: the root mean square of the data is %g, want it in [1e-18, 1e18]; rescale the data", std)
 	}
 	return std, nil
 }

@@ -22,10 +22,10 @@ import (
 
 // Settings are what does not change the result.
 type Settings struct {
-	Backend  compute.Backend                          // nil: backend.Open()
-	Dir      string                                   // folder of the runs; empty: runs under run.Results()
-	Progress func(done, total int, note string)       // called a few times per second
-	OnLoss   func(step int, loss float64)             // called with the mean loss of each chunk of steps
+	Backend  compute.Backend                    // nil: backend.Open()
+	Dir      string                             // folder of the runs; empty: runs under run.Results()
+	Progress func(done, total int, note string) // called a few times per second
+	OnLoss   func(step int, loss float64)       // called with the mean loss of each chunk of steps
 }
 
 // LossPoint is the mean loss over the steps since the previous point.
@@ -42,10 +42,12 @@ type Fitted struct {
 	Losses  []LossPoint   // the course of training
 	Elapsed time.Duration // of the steps and their compilation, over all the calls that took part
 	Loaded  bool          // the run had been finished before
+	id      string
 }
 
 // record is what a checkpoint holds besides the variables.
 type record struct {
+	ID      string
 	Config  string
 	Losses  []LossPoint
 	Seconds float64
@@ -65,7 +67,11 @@ func Fit(ctx context.Context, cfg Config, data mat.Matrix, set Settings) (*Fitte
 	if set.Dir == "" {
 		set.Dir = filepath.Join(run.Results(), "runs")
 	}
-	dir := filepath.Join(set.Dir, cfg.Name+"-"+cfg.id(data))
+	id, err := cfg.id(data)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(set.Dir, cfg.Name+"-"+id)
 	if err := run.Folder(dir); err != nil {
 		return nil, err
 	}
@@ -80,8 +86,10 @@ func Fit(ctx context.Context, cfg Config, data mat.Matrix, set Settings) (*Fitte
 		}
 	case err != nil:
 		return nil, err
+	case past.ID != id:
+		return nil, fmt.Errorf("train: the checkpoint in %s belongs to run %q, want %q; remove the folder", dir, past.ID, id)
 	}
-	f.Losses, f.Elapsed = past.Losses, time.Duration(past.Seconds*float64(time.Second))
+	f.id, f.Losses, f.Elapsed = id, past.Losses, time.Duration(past.Seconds*float64(time.Second))
 	if f.Steps >= cfg.Steps {
 		f.Loaded = true
 		return f, nil
@@ -186,15 +194,18 @@ func (c Config) report(f *Fitted, set Settings) {
 }
 
 func (c Config) save(f *Fitted) error {
-	return run.Save(f.Dir, f.Store, f.Steps, record{Config: fmt.Sprintf("%s; %s", c.Objective, f.Model), Losses: f.Losses, Seconds: f.Elapsed.Seconds()})
+	return run.Save(f.Dir, f.Store, f.Steps, record{
+		ID: f.id, Config: fmt.Sprintf("%s; %s", c.Objective, f.Model), Losses: f.Losses, Seconds: f.Elapsed.Seconds(),
+	})
 }
 
 // interrupted keeps what was done. The error tells a person how to go on.
 func (c Config) interrupted(ctx context.Context, f *Fitted) error {
-	if f.Steps > 0 {
-		if err := c.save(f); err != nil {
-			return err
-		}
+	if f.Steps == 0 {
+		return fmt.Errorf("train: stopped before the first step: %w", context.Cause(ctx))
+	}
+	if err := c.save(f); err != nil {
+		return errors.Join(err, context.Cause(ctx))
 	}
 	return fmt.Errorf("train: stopped after step %d of %d, checkpoint saved; run again to go on: %w", f.Steps, c.Steps, context.Cause(ctx))
 }

@@ -41,6 +41,7 @@ func (c Config) step(loss lossFunc) func(*model.Scope, *Node, []*Node, []*Node) 
 		g := i.Graph()
 		store := model.GetStore(g)
 		scope := store.Scope("/" + score.Scope)
+		before := snapshot(store, g)
 
 		rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
 		rng, batch := c.draw(rngVar.NodeValue(g), inputs[inputData])
@@ -52,7 +53,6 @@ func (c Config) step(loss lossFunc) func(*model.Scope, *Node, []*Node, []*Node) 
 
 		optimizer.LearningRateVar(scope, l.DType(), c.LearningRate).
 			SetNodeValue(Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1))))
-		before := snapshot(store, g)
 		adam.UpdateGraphWithGradients(scope, grads, l.DType())
 		c.average(store, g, weights, i)
 		rngVar.SetNodeValue(rng)
@@ -109,8 +109,8 @@ func (c Config) average(store *model.Store, g *Graph, weights []*model.Variable,
 	rate := ScalarOne(g, dtypes.Float32)
 	if c.EMA > 0 {
 		n := AddScalar(ConvertDType(i, dtypes.Float32), 1)
-		decayed := Exp(MulScalar(n, math.Log(c.EMA)))
-		rate = Div(Const(g, float32(1-c.EMA)), OneMinus(decayed))
+		grown := Neg(Expm1(MulScalar(n, math.Log(c.EMA)))) // 1 - EMA^(i+1), to the last digit at small i
+		rate = Div(Const(g, float32(1-c.EMA)), grown)
 	}
 	for _, v := range weights {
 		e := averaged(store, v)
@@ -130,9 +130,6 @@ func averaged(store *model.Store, v *model.Variable) *model.Variable {
 func snapshot(store *model.Store, g *Graph) map[*model.Variable]*Node {
 	values := map[*model.Variable]*Node{}
 	for v := range store.IterVariables() {
-		if !v.Shape().DType.IsFloat() {
-			continue
-		}
 		values[v] = v.NodeValue(g)
 	}
 	return values

@@ -1,0 +1,67 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// recipeVersion changes when the same Config would train something else.
+const recipeVersion = 2
+
+// id identifies the run: a hash over the resolved configuration and the data. It must be the same in every process,
+// since each notebook cell is one, so nothing like a function's address may enter.
+func (c Config) id(data mat.Matrix) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "recipe %d\n", recipeVersion)
+	if err := identifySDE(h, c.Objective.SDE); err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "%s\n%s\n", c.Objective, c.Parametrisation)
+	identify(h, c.Objective.Time)
+	identify(h, c.Net)
+	fmt.Fprintf(h, "%d %d %g %d %g %g %d\n", c.Steps, c.Batch, c.LearningRate, c.WarmUp, c.ClipNorm, c.EMA, c.Seed)
+	n, d := data.Dims()
+	fmt.Fprintf(h, "%d x %d\n", n, d)
+	for i := range n {
+		for k := range d {
+			binary.Write(h, binary.LittleEndian, data.At(i, k)) // a hash does not fail
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+// identifySDE writes what a process is, its functions on its span, because names leave parameters out (the span, the
+// functions of a FromKernel). Ten digits are the same on every machine.
+func identifySDE(h io.Writer, s sde.SDE) error {
+	const points = 33
+	span := s.Span()
+	ts := make([]float64, points)
+	for k := range ts {
+		ts[k] = span.Eps + (span.T-span.Eps)*float64(k)/(points-1)
+	}
+	v, err := sde.Table(s, ts)
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	fmt.Fprintf(h, "%s %g %g\n", s, span.Eps, span.T)
+	for k := range ts {
+		fmt.Fprintf(h, "%.9e %.9e %.9e %.9e\n", v.Alpha[k], v.Sigma[k], v.Drift[k], v.Diffusion[k])
+	}
+	return nil
+}
+
+// identify writes the type, name and exported fields of a part of the configuration.
+func identify(h io.Writer, part any) {
+	fmt.Fprintf(h, "%T %s\n", part, part)
+	if fields, err := json.Marshal(part); err == nil { // else the name must do
+		h.Write(fields)
+	}
+}

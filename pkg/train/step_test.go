@@ -1,0 +1,202 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/score"
+)
+
+func shapeOf(y *Node) shapes.Shape { return shapes.Make(dtypes.Bool, y.Shape().Dimensions...) }
+
+// prepare sets up the loop of a run as Fit does.
+func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loop.Loop, *model.Store) {
+	t.Helper()
+	std, err := checkData(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &score.Model{SDE: cfg.Objective.SDE, Parametrisation: cfg.Parametrisation, Net: cfg.Net, Std: std, Store: model.NewStore()}
+	if err := cfg.begin(m.Store); err != nil {
+		t.Fatal(err)
+	}
+	return loop.New(b, m.Store, states, cfg.step(func(rng, batch *Node) (*Node, *Node) {
+		return cfg.Objective.Loss(m.Live(), rng, batch)
+	})), m.Store
+}
+
+func advance(t *testing.T, l *loop.Loop, from, to int, inputs []*tensors.Tensor) {
+	t.Helper()
+	state := []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(-1))}
+	state, err := l.Run(from, to, state, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bad := tensors.ToScalar[int32](state[stateBadStep]); bad >= 0 {
+		t.Fatalf("step %d is not finite", bad)
+	}
+}
+
+// trained runs the first steps of cfg. For 0 steps it takes one whose learning rate and every change are undone by a
+// state that is bad already, which leaves the initial values of all variables.
+func trained(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix, steps int) *model.Store {
+	t.Helper()
+	l, store := prepare(t, b, cfg, data)
+	if steps == 0 {
+		state := []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(0))}
+		if _, err := l.Run(0, 1, state, tensorsOf(data, cfg)); err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	advance(t, l, 0, steps, tensorsOf(data, cfg))
+	return store
+}
+
+// TestDeviceEqualsHost: the loop on the device and the loop of the host take the same steps.
+func TestDeviceEqualsHost(t *testing.T) {
+	b, err := backend.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if testing.Short() || !backend.OnDevice(b) {
+		t.Skip("compiles twice, and needs XLA")
+	}
+	cfg, _ := small(50)
+	data := points(200)
+	device, got := prepare(t, b, cfg, data)
+	host, want := prepare(t, b, cfg, data)
+	host.OnHost()
+	advance(t, device, 0, cfg.Steps, tensorsOf(data, cfg))
+	advance(t, host, 0, cfg.Steps, tensorsOf(data, cfg))
+	for v := range want.IterVariables() {
+		if v.Shape().DType != dtypes.Float32 {
+			continue
+		}
+		a := tensors.MustCopyFlatData[float32](got.GetVariable(v.Path()).MustValue())
+		for k, b := range tensors.MustCopyFlatData[float32](v.MustValue()) {
+			if d := math.Abs(float64(a[k] - b)); !(d < 2e-3*(math.Abs(float64(b))+0.1)) {
+				t.Errorf("%s[%d]: device %g, host %g", v.Path(), k, a[k], b)
+			}
+		}
+	}
+	if device.Builds() != 1 {
+		t.Errorf("built %d executables", device.Builds())
+	}
+}
+
+// linear is the smallest network: y = w x.
+type linear struct{}
+
+func (linear) Apply(scope *model.Scope, x, _ *Node) *Node {
+	w := scope.VariableWithShape("w", shapes.Make(x.DType(), 1, 2)).NodeValue(x)
+	return Mul(x, w)
+}
+
+func (linear) String() string { return "linear" }
+
+func values(t *testing.T, s *model.Store, scope string) []float32 {
+	t.Helper()
+	v := s.GetVariable("/" + scope + "/w")
+	if v == nil {
+		t.Fatalf("no weights under %s", scope)
+	}
+	return tensors.MustCopyFlatData[float32](v.MustValue())
+}
+
+// TestAverage compares the averaged weights after every step to sum_k EMA^(n-k) w_k (1-EMA)/(1-EMA^n), and the length of
+// Adam's first step, which does not depend on the gradient, to the learning rate.
+func TestAverage(t *testing.T) {
+	for _, decay := range []float64{0, 0.5, 0.999, 0.9999} {
+		t.Run(fmt.Sprint(decay), func(t *testing.T) {
+			cfg, _ := small(25)
+			cfg.Net, cfg.EMA, cfg.WarmUp = linear{}, decay, 5
+			data := points(100)
+			start := values(t, trained(t, backend.Go(), cfg, data, 0), score.Scope)
+			l, store := prepare(t, backend.Go(), cfg, data)
+			inputs := tensorsOf(data, cfg)
+			sum, total := make([]float64, 2), 0.0
+			for i := range cfg.Steps {
+				advance(t, l, i, i+1, inputs)
+				w, got := values(t, store, score.Scope), values(t, store, score.EMAScope)
+				if i == 0 {
+					for k := range w {
+						if step := math.Abs(float64(w[k] - start[k])); math.Abs(step-cfg.Rate(0)) > 1e-3*cfg.Rate(0) {
+							t.Errorf("first step is %g long, want the rate %g", step, cfg.Rate(0))
+						}
+					}
+				}
+				total = decay*total + 1
+				for k := range w {
+					sum[k] = decay*sum[k] + float64(w[k])
+					if want := sum[k] / total; math.Abs(float64(got[k])-want) > 3e-6*(1+math.Abs(want)) {
+						t.Errorf("step %d, weight %d: average %g, want %g", i, k, got[k], want)
+					}
+				}
+			}
+			rate := store.GetVariable("/" + score.Scope + "/optimizers/learning_rate")
+			if got, want := tensors.ToScalar[float32](rate.MustValue()), float32(cfg.Rate(cfg.Steps-1)); got != want {
+				t.Errorf("the last step took the rate %g, want %g", got, want)
+			}
+		})
+	}
+}
+
+// TestClip: a gradient (3, 4) has norm 5 and is shortened to the bound, never lengthened.
+func TestClip(t *testing.T) {
+	for clip, want := range map[float64]float64{0: 5, 1: 1, 4.9: 4.9, 100: 5} {
+		store := model.NewStore()
+		out, err := model.MustNewExec(backend.Go(), store, func(scope *model.Scope, c *Node) []*Node {
+			v := scope.Store().Scope("/"+score.Scope).VariableWithShape("w", shapes.Make(c.DType(), 2))
+			loss := ReduceAllSum(Mul(v.NodeValue(c), c))
+			grads, norm := Config{ClipNorm: clip}.clipped(loss, []*model.Variable{v})
+			return []*Node{grads[0], norm}
+		}).Call([]float32{3, -4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := tensors.MustCopyFlatData[float32](out[0])
+		if norm := tensors.ToScalar[float32](out[1]); norm != 5 {
+			t.Errorf("norm %g, want 5", norm)
+		}
+		if a, b := float64(d[0]), float64(d[1]); math.Abs(a-0.6*want) > 1e-5 || math.Abs(b+0.8*want) > 1e-5 {
+			t.Errorf("clip %g: gradient (%g, %g), want norm %g", clip, a, b, want)
+		}
+	}
+}
+
+func TestRate(t *testing.T) {
+	c := Config{Steps: 1000, WarmUp: 100, LearningRate: 2e-3}
+	for i := range c.Steps {
+		r := c.Rate(i)
+		switch {
+		case i < 100:
+			if want := 2e-5 * float64(i+1); math.Abs(r-want) > 1e-12 {
+				t.Fatalf("warm-up: rate %g at step %d, want %g", r, i, want)
+			}
+		case i == 550:
+			if math.Abs(r-1e-3) > 1e-12 {
+				t.Errorf("half-way down: %g, want 1e-3", r)
+			}
+		case !(r <= c.Rate(i-1)):
+			t.Fatalf("rate grows at step %d", i)
+		}
+	}
+	if r := c.Rate(999); !(r > 0 && r < 1e-5*c.LearningRate) {
+		t.Errorf("last rate %g, want almost 0", r)
+	}
+	if r := (Config{Steps: 1, LearningRate: 1}).Rate(0); r != 1 {
+		t.Errorf("without warm-up the first rate is %g", r)
+	}
+}
