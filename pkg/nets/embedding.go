@@ -35,8 +35,8 @@ func (e Embedding) Validate() error {
 	case Plain:
 		return nil
 	case Fourier, Positional:
-		if e.Features < 2 || e.Features%2 != 0 || !(e.Scale > 0) {
-			return fmt.Errorf("nets: embedding got %d features and scale %g, want an even number >= 2 and scale > 0", e.Features, e.Scale)
+		if e.Features < 2 || e.Features%2 != 0 || !(e.Scale > 0) || math.IsInf(e.Scale, 0) {
+			return fmt.Errorf("nets: embedding got %d features and scale %g, want an even number >= 2 and a finite scale > 0", e.Features, e.Scale)
 		}
 		return nil
 	}

@@ -33,6 +33,9 @@ func (m MLP) Apply(scope *model.Scope, x, noise *Node) *Node {
 	if err := m.Validate(); err != nil {
 		panic(err)
 	}
+	if x.Rank() != 2 || noise.Rank() != 1 || noise.Shape().Dim(0) != 1 && noise.Shape().Dim(0) != x.Shape().Dim(0) {
+		panic(fmt.Errorf("nets: %s got x %s and noise %s, want x [B, d] and noise [B] or [1]", m, x.Shape(), noise.Shape()))
+	}
 	output := m.Output
 	if output == 0 {
 		output = x.Shape().Dim(-1)
