@@ -104,13 +104,16 @@ func TestOneBuild(t *testing.T) {
 	}
 }
 
-// TestLongGrid: more steps than the padded grid holds.
+// TestLongGrid: more steps than the padded grid holds; its next size serves twice as many.
 func TestLongGrid(t *testing.T) {
 	data := target{[]float64{0.5}, 0.3}
 	lab := must(New(backend.Go(), data.problem(vp, 3)))
 	r := run(t, lab, PC{Predictor: ReverseDiffusion{}}, Settings{Steps: 5000})
 	if r.Step != 5000 || r.NFE != 5000 || len(r.Grid) != 5001 || r.Grid[5000] != vp.Span().Eps {
 		t.Errorf("took %d steps, %d evaluations to t = %g", r.Step, r.NFE, r.Grid[len(r.Grid)-1])
+	}
+	if run(t, lab, PC{Predictor: ReverseDiffusion{}}, Settings{Steps: 8000}); lab.Builds() != 1 {
+		t.Errorf("%d builds for 5000 and 8000 steps, want 1", lab.Builds())
 	}
 }
 
