@@ -93,6 +93,10 @@ type EnergyTest struct {
 	Null     []float64 // distances of the permuted samples, ascending
 }
 
+// NullAt is the q quantile of the null, 0 < q < 1: with q = 1 - 0.01/k, k tests of equal laws all stay below theirs at
+// least 99 times in 100. It is only as fine as the number of permutations.
+func (e EnergyTest) NullAt(q float64) float64 { return quantile(e.Null, q) }
+
 // EnergyTwoSample tests whether x [n, d] and y [m, d] have one law: it computes their energy distance and its null
 // by drawing `permutations` (at least 99, so that a 99% quantile exists) random splits of the pooled sample into
 // n and m rows. Distances of the pooled sample are computed once per row and shared by all permutations, so the memory

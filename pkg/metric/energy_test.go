@@ -182,3 +182,14 @@ func TestEnergyErrors(t *testing.T) {
 		t.Errorf("error %v, want one about rng", err)
 	}
 }
+
+func TestNullAt(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	test, err := EnergyTwoSample(rng, normal(rng, 40, 1, 0), normal(rng, 40, 1, 0), 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if test.NullAt(0.99) != test.Null99 || test.NullAt(0.998) != test.Null[498] {
+		t.Errorf("null at 0.99 %v and 0.998 %v, want %v and %v", test.NullAt(0.99), test.NullAt(0.998), test.Null99, test.Null[498])
+	}
+}
