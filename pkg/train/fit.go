@@ -143,7 +143,7 @@ func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Set
 		rates[i] = float32(c.Rate(i))
 	}
 	inputs := []*tensors.Tensor{tensor32(data), tensors.FromValue(rates)}
-	saved, chunk := time.Now(), 1
+	saved, chunk, first := time.Now(), 1, true
 	for f.Steps < c.Steps {
 		if ctx.Err() != nil {
 			return c.interrupted(ctx, f)
@@ -163,7 +163,7 @@ func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Set
 		took := time.Since(start)
 		f.Elapsed += took
 		c.report(f, set)
-		chunk = nextChunk(chunk, took)
+		chunk, first = nextChunk(chunk, took, first), false
 		if time.Since(saved) > checkpointTime && f.Steps < c.Steps {
 			if err := c.save(f); err != nil {
 				return err
@@ -174,13 +174,13 @@ func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Set
 	return c.save(f)
 }
 
-// nextChunk aims at chunkTime; the first chunk, which holds the compilation, only says that more steps fit.
-func nextChunk(chunk int, took time.Duration) int {
-	ratio := float64(chunkTime) / math.Max(float64(took), 1)
-	if chunk == 1 {
-		return 10
+// nextChunk aims at chunkTime. It grows slowly from the first chunk, which holds the compilation and tells nothing.
+func nextChunk(chunk int, took time.Duration, first bool) int {
+	if first {
+		return 2
 	}
-	return max(1, int(float64(chunk)*math.Min(4, math.Max(0.25, ratio))))
+	ratio := float64(chunkTime) / math.Max(float64(took), 1)
+	return max(1, int(float64(chunk)*math.Min(8, math.Max(0.25, ratio))))
 }
 
 func (c Config) report(f *Fitted, set Settings) {
