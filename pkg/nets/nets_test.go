@@ -118,7 +118,7 @@ func TestGradients(t *testing.T) {
 			if backend.OnDevice(b) && e != fourier {
 				continue // it compiles for seconds
 			}
-			m := MLP{Width: 6, Depth: 3, Embed: e}
+			m := MLP{Width: 6, Depth: 2, Embed: e}
 			store := seeded(t)
 			x, noise := [][]float64{{1, -2}, {0.3, 0.5}, {-1, 1}}, []float64{-1, 0.2, 0.9}
 			loss := func(scope *model.Scope, x, noise *Node) *Node {

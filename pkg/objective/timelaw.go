@@ -11,13 +11,16 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// timeLaw is a law of times by its distribution function at the points of a grid, linear between them. Its density is
-// then constant between them, so that dividing by it is exact whatever the grid.
+// timeLaw is a law of times cut into cells of equal mass, with constant density in each. Drawing from it costs one
+// look-up per time, and dividing by its density is exact whatever the law that it stands for.
 type timeLaw struct {
-	t, cdf []float64
+	edges []float64 // of the cells, increasing
 }
 
-const gridSize = 1025
+const (
+	cells    = 4096
+	gridSize = 16385 // times at which laws are tabulated
+)
 
 // grid spaces times so that both ends of spans over several decades are resolved: geometric from Eps, or from 1e-7 T
 // where Eps is smaller.
@@ -32,16 +35,24 @@ func grid(s sde.SDE) []float64 {
 	return ts
 }
 
-// newTimeLaw normalises a distribution function that starts at 0.
-func newTimeLaw(what string, t, cdf []float64) (*timeLaw, error) {
-	total := cdf[len(cdf)-1]
-	if !(total > 0) || math.IsInf(total, 0) {
-		return nil, fmt.Errorf("objective: %s has mass %g on the span [%g, %g]", what, total, t[0], t[len(t)-1])
+// newTimeLaw cuts a law into cells. mass is the distribution function at the times ts, up to a factor, and starts at 0.
+func newTimeLaw(what string, ts, mass []float64) (*timeLaw, error) {
+	last := len(ts) - 1
+	if !(mass[last] > 0) || math.IsInf(mass[last], 0) {
+		return nil, fmt.Errorf("objective: %s has mass %g on the span [%g, %g]", what, mass[last], ts[0], ts[last])
 	}
-	for k := range cdf {
-		cdf[k] /= total
+	edges := make([]float64, cells+1)
+	edges[0], edges[cells] = ts[0], ts[last]
+	above := 1
+	for c := 1; c < cells; c++ {
+		want := mass[last] * float64(c) / cells
+		for mass[above] < want {
+			above++
+		}
+		part := (want - mass[above-1]) / (mass[above] - mass[above-1])
+		edges[c] = ts[above-1] + part*(ts[above]-ts[above-1])
 	}
-	return &timeLaw{t, cdf}, nil
+	return &timeLaw{edges}, nil
 }
 
 // importanceLaw has a density proportional to g^2/Sigma^2, integrated by the trapezoid rule in ln t.
@@ -52,11 +63,11 @@ func importanceLaw(s sde.SDE) (*timeLaw, error) {
 		return nil, err
 	}
 	density := func(k int) float64 { return ts[k] * math.Pow(rows.Diffusion[k]/rows.Sigma[k], 2) }
-	cdf := make([]float64, gridSize)
+	mass := make([]float64, gridSize)
 	for k := 1; k < gridSize; k++ {
-		cdf[k] = cdf[k-1] + (density(k)+density(k-1))/2*math.Log(ts[k]/ts[k-1])
+		mass[k] = mass[k-1] + (density(k)+density(k-1))/2*math.Log(ts[k]/ts[k-1])
 	}
-	return newTimeLaw(fmt.Sprintf("g^2/Sigma^2 of %s", s), ts, cdf)
+	return newTimeLaw(fmt.Sprintf("g^2/Sigma^2 of %s", s), ts, mass)
 }
 
 // law is that of t where ln(Sigma/Alpha) is normal.
@@ -69,20 +80,16 @@ func (l LogNormalSigma) law(s sde.SDE) (*timeLaw, error) {
 	if err != nil {
 		return nil, err
 	}
-	cdf := make([]float64, gridSize)
-	var first, last float64
-	for k := range cdf {
+	mass := make([]float64, gridSize)
+	first := math.Log(rows.Sigma[0] / rows.Alpha[0])
+	for k := 1; k < gridSize; k++ {
 		y := math.Log(rows.Sigma[k] / rows.Alpha[k])
-		if k == 0 {
-			first, last = y, y
-		}
-		if !(y >= last) {
+		mass[k] = normalMass((first-l.Mean)/l.Std, (y-l.Mean)/l.Std)
+		if !(mass[k] >= mass[k-1]) {
 			return nil, fmt.Errorf("objective: Sigma/Alpha of %s falls at t = %g", s, ts[k])
 		}
-		last = y
-		cdf[k] = normalMass((first-l.Mean)/l.Std, (y-l.Mean)/l.Std)
 	}
-	return newTimeLaw(fmt.Sprintf("%s under %s", l, s), ts, cdf)
+	return newTimeLaw(fmt.Sprintf("%s under %s", l, s), ts, mass)
 }
 
 // normalMass is the probability of [a, b] under N(0, 1), accurate in both tails.
@@ -93,21 +100,17 @@ func normalMass(a, b float64) float64 {
 	return distuv.UnitNormal.CDF(b) - distuv.UnitNormal.CDF(a)
 }
 
-// quantile returns the times t at which the distribution function is u in [0, 1), and the density there; all [B].
+// quantile returns the times t below which the law has mass u in [0, 1), and the density there; all [B].
 func (l *timeLaw) quantile(u *Node) (t, density *Node) {
-	n := len(l.t)
-	from, slope, rate := make([]float64, n-1), make([]float64, n-1), make([]float64, n-1)
-	for k := range from {
-		width, mass := l.t[k+1]-l.t[k], l.cdf[k+1]-l.cdf[k]
-		from[k], rate[k] = l.t[k], mass/width
-		if mass > 0 {
-			slope[k] = width / mass
-		}
+	width, rate := make([]float64, cells), make([]float64, cells)
+	for c := range width {
+		width[c] = l.edges[c+1] - l.edges[c]
+		rate[c] = 1 / (cells * width[c])
 	}
-	below := ConvertDType(LessOrEqual(ConstAs(u, [][]float64{l.cdf}), InsertAxes(u, -1)), dtypes.Int32)
-	last := ConstAs(below, int32(n-2))
-	index := Min(Sub(ReduceSum(below, -1), ConstAs(below, int32(1))), last)
-	at := func(values []float64) *Node { return Gather(ConstAs(u, values), InsertAxes(index, -1)) }
-	t = Add(at(from), Mul(Sub(u, at(l.cdf[:n-1])), at(slope)))
-	return Min(t, at(l.t[1:])), at(rate)
+	position := Mul(u, ConstAs(u, float64(cells)))
+	cell := ConvertDType(position, dtypes.Int32)
+	at := func(values []float64) *Node { return Gather(ConstAs(u, values), InsertAxes(cell, -1)) }
+	part := Sub(position, ConvertDType(cell, u.DType()))
+	t = Add(at(l.edges[:cells]), Mul(part, at(width)))
+	return Min(t, at(l.edges[1:])), at(rate)
 }
