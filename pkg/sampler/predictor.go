@@ -73,7 +73,8 @@ type Ancestral struct{}
 // String returns "ancestral".
 func (Ancestral) String() string { return "ancestral" }
 
-// Order: weak 1, strong 1.
+// Order: weak 1, strong 1, both only once steps are shorter than the time left to t = 0: before that, where
+// Sigma(tNext)/Sigma(t) is far from 1, errors fall as the square root of the step.
 func (Ancestral) Order() Order { return Order{Strong: 1, Weak: 1} }
 
 // NFE is 1.

@@ -90,7 +90,7 @@ func TestOneBuild(t *testing.T) {
 		c := run(t, lab, with(0.3), Settings{Steps: 20})
 		run(t, lab, with(0.1), Settings{Steps: 57, Seed: 8})
 		run(t, lab, with(0.1), Settings{Steps: 1, Schedule: PowerSchedule(3)})
-		run(t, lab, with(0.2), Settings{Steps: 4095, Init: a.X, Snapshots: []float64{0.7, 0.2}})
+		run(t, lab, with(0.2), Settings{Steps: 700, Init: a.X, Snapshots: []float64{0.7, 0.2}})
 		if lab.Builds() != 1 || traced != before {
 			t.Errorf("%s: %d builds and %d new tracings, want 1 and 0", name, lab.Builds(), traced-before)
 		}
@@ -108,12 +108,12 @@ func TestOneBuild(t *testing.T) {
 func TestLongGrid(t *testing.T) {
 	data := target{[]float64{0.5}, 0.3}
 	lab := must(New(backend.Go(), data.problem(vp, 3)))
-	r := run(t, lab, PC{Predictor: ReverseDiffusion{}}, Settings{Steps: 5000})
-	if r.Step != 5000 || r.NFE != 5000 || len(r.Grid) != 5001 || r.Grid[5000] != vp.Span().Eps {
+	r := run(t, lab, PC{Predictor: ReverseDiffusion{}}, Settings{Steps: 4100})
+	if r.Step != 4100 || r.NFE != 4100 || len(r.Grid) != 4101 || r.Grid[4100] != vp.Span().Eps {
 		t.Errorf("took %d steps, %d evaluations to t = %g", r.Step, r.NFE, r.Grid[len(r.Grid)-1])
 	}
-	if run(t, lab, PC{Predictor: ReverseDiffusion{}}, Settings{Steps: 8000}); lab.Builds() != 1 {
-		t.Errorf("%d builds for 5000 and 8000 steps, want 1", lab.Builds())
+	if run(t, lab, PC{Predictor: ReverseDiffusion{}}, Settings{Steps: 4300}); lab.Builds() != 1 {
+		t.Errorf("%d builds for 4100 and 4300 steps, want 1", lab.Builds())
 	}
 }
 
