@@ -128,8 +128,11 @@ func TestMinimum(t *testing.T) {
 				if backend.OnDevice(b) && (k != 2 || dtype != dtypes.Float32) {
 					continue // each case compiles
 				}
+				if testing.Short() && dtype == dtypes.Float64 && k != 2 {
+					continue
+				}
 				what := fmt.Sprintf("%s %s %s, %s", b.Name(), dtype, c.o.SDE, c.o)
-				got := average(t, b, dtype, 300, 3, func(rng *Node) (*Node, []*Node) {
+				got := average(t, b, dtype, 200, 3, func(rng *Node) (*Node, []*Node) {
 					rng, x0 := law.SampleGraph(rng, examples, dtype)
 					theta := ConstAs(x0, []float64{0, 0})
 					rng, loss := c.o.Loss(perturbed(score.Exact(law, c.o.SDE), c.o.SDE, theta, 1), rng, x0)
@@ -223,7 +226,7 @@ func TestArgmin(t *testing.T) {
 	for _, w := range weightings[1:] {
 		for _, at := range []TimeSampler{Uniform{}, Importance{}, edmTimes} {
 			o := DSM{vp, w, at}
-			got := average(t, backend.Go(), dtypes.Float64, 60, 2, func(rng *Node) (*Node, []*Node) {
+			got := average(t, backend.Go(), dtypes.Float64, 40, 2, func(rng *Node) (*Node, []*Node) {
 				rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float64)
 				loss := func(w float64) *Node {
 					_, l := o.Loss(func(x, t *Node) *Node { // the same draws for each w
