@@ -279,3 +279,13 @@ func TestShowSavesTheFigure(t *testing.T) {
 	}()
 	nb.Show("c", Scatter("", &mat.Dense{}), 3, 3)
 }
+
+// TestLogAxisLeavesNoGap: a long label beside a logarithmic axis does not push the data down.
+func TestLogAxisLeavesNoGap(t *testing.T) {
+	curve := Series{X: []float64{1, 10}, Y: []float64{0.01, 1}}
+	_, short := find(picture(t, Lines("", "n", "e", curve).LogY(), 5, 3), image.Rect(0, 0, 650, 390), blue)
+	_, long := find(picture(t, Lines("", "n", "a label of some length, in units", curve).LogY(), 5, 3), image.Rect(0, 0, 650, 390), blue)
+	if d := long.Min.Y - short.Min.Y; d < -2 || d > 2 {
+		t.Errorf("the curve begins %d pixels lower with a long label", d)
+	}
+}

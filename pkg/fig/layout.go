@@ -76,7 +76,11 @@ func (p *Plot) prepare() error {
 
 // margins measures the space around the data when the plot is drawn on c.
 func (p *Plot) margins(c draw.Canvas) margins {
-	data := p.view().DataCanvas(c)
+	v := p.view()
+	if isLog(v.Y) && v.Y.Label.Text != "" {
+		v.Y.Label.Text = "y" // gonum centres the label at the arithmetic mean and makes room above the axis for it
+	}
+	data := v.DataCanvas(c)
 	return margins{
 		left: data.Min.X - c.Min.X, right: c.Max.X - data.Max.X,
 		bottom: data.Min.Y - c.Min.Y + p.legend.height(c.Size().X), top: c.Max.Y - data.Max.Y + p.titleHeight(),
