@@ -11,6 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -91,7 +92,7 @@ func (forward) NFE() int         { return 0 }
 
 func (forward) Step(p *Problem, rng, x, t, tNext *Node, _ []*Node) (newRNG, next *Node) {
 	dt := Sub(tNext, t)
-	rng, z := RandomNormal(rng, x.Shape())
+	rng, z := noise.Normal(rng, x.Shape())
 	mean := Add(x, Mul(like(Mul(p.SDE.Drift(t), dt), x), x))
 	return rng, Add(mean, Mul(like(Mul(p.SDE.Diffusion(t), Sqrt(dt)), x), z))
 }

@@ -202,15 +202,14 @@ func TestCancelled(t *testing.T) {
 			t.Errorf("%s: got %+v, %v; want cancelled before the first step", name, r, err)
 		}
 		run(t, lab, usual, Settings{Steps: 2}) // compiles
-		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
-		defer cancel()
+		ctx, cancel := context.WithCancel(context.Background())
 		began := time.Now()
-		r, err = lab.Run(ctx, usual, Settings{Steps: 4000, Denoise: true})
-		if !errors.Is(err, context.DeadlineExceeded) || r.Status != Cancelled || r.Step == 0 || r.Step >= 4000 {
+		r, err = lab.Run(ctx, usual, Settings{Steps: 4000, Denoise: true, Progress: func(int, int, string) { cancel() }})
+		if !errors.Is(err, context.Canceled) || r.Status != Cancelled || r.Step == 0 || r.Step >= 4000 {
 			t.Errorf("%s: got status %s at step %d, %v; want cancelled on the way", name, r.Status, r.Step, err)
 		}
 		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("%s: took %s to stop after 0.3 s", name, took)
+			t.Errorf("%s: took %s to stop", name, took)
 		}
 		if r.NFE != r.Step*usual.NFE() {
 			t.Errorf("%s: %d evaluations in %d steps, want %d each", name, r.NFE, r.Step, usual.NFE())

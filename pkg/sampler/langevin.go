@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/internal/noise"
 )
 
 // Langevin is the Langevin corrector x + eps score + sqrt(2 eps) z (Song et al. 2021, algorithms 4 and 5) with the step
@@ -68,7 +70,7 @@ func (l Langevin) Validate() error {
 // Correct implements Corrector.
 func (l Langevin) Correct(p *Problem, rng, x, t, a *Node, knobs []*Node) (newRNG, next *Node) {
 	s := p.Score(x, t)
-	rng, z := RandomNormal(rng, x.Shape())
+	rng, z := noise.Normal(rng, x.Shape())
 	step := Square(Mul(knobs[0], Mul(a, l.ratio(p, t, s, z)))) // [1] or [N]
 	eps := like(MulScalar(step, 2), x)
 	return rng, Add(Add(x, Mul(eps, s)), Mul(Sqrt(MulScalar(eps, 2)), z))

@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -32,7 +33,7 @@ func (EulerMaruyama) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, 
 	f, g := p.SDE.Drift(t), p.SDE.Diffusion(t)
 	g2 := Mul(Square(g), dt)
 	mean = Add(Sub(x, Mul(like(Mul(f, dt), x), x)), Mul(like(g2, x), p.Score(x, t)))
-	rng, z := RandomNormal(rng, x.Shape())
+	rng, z := noise.Normal(rng, x.Shape())
 	return rng, Add(mean, Mul(like(Sqrt(g2), x), z)), mean
 }
 
@@ -58,7 +59,7 @@ func (ReverseDiffusion) NFE() int { return 1 }
 func (ReverseDiffusion) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
 	a, c := sde.Transition(p.SDE, t, tNext)
 	mean = Add(Mul(like(AddScalar(Neg(a), 2), x), x), Mul(like(Square(c), x), p.Score(x, t)))
-	rng, z := RandomNormal(rng, x.Shape())
+	rng, z := noise.Normal(rng, x.Shape())
 	return rng, Add(mean, Mul(like(c, x), z)), mean
 }
 
@@ -84,7 +85,7 @@ func (Ancestral) NFE() int { return 1 }
 func (Ancestral) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
 	a, c := sde.Transition(p.SDE, t, tNext)
 	mean = Div(Add(x, Mul(like(Square(c), x), p.Score(x, t))), like(a, x))
-	noise := Div(Mul(c, p.SDE.Sigma(tNext)), p.SDE.Sigma(t))
-	rng, z := RandomNormal(rng, x.Shape())
-	return rng, Add(mean, Mul(like(noise, x), z)), mean
+	std := Div(Mul(c, p.SDE.Sigma(tNext)), p.SDE.Sigma(t))
+	rng, z := noise.Normal(rng, x.Shape())
+	return rng, Add(mean, Mul(like(std, x), z)), mean
 }
