@@ -17,3 +17,9 @@ func Must[T any](v T, err error) T {
 
 // Try is Must for a call whose only result of interest is its error.
 func Try(err error) { Must(0, err) }
+
+// Must2 is Must for a call with two results.
+func Must2[A, B any](a A, b B, err error) (A, B) {
+	Try(err)
+	return a, b
+}
