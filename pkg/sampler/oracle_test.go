@@ -84,6 +84,15 @@ func (m target) predictor(p Predictor, now, next level) line {
 		return line{2 - a - c2/v, c2 * now.alpha / v, math.Sqrt(c2)}
 	case Ancestral:
 		return line{(1 - c2/v) / a, c2 * now.alpha / v / a, math.Sqrt(c2) * next.sigma / now.sigma}
+	case StochasticHeun:
+		slope := func(l level) (ofX, ofM float64) {
+			v := l.v(m.std)
+			return -l.drift - l.g*l.g/v, l.g * l.g * l.alpha / v
+		}
+		k, b := slope(now)
+		k2, b2 := slope(next)
+		w := math.Sqrt((now.g*now.g + next.g*next.g) * dt / 2)
+		return line{1 + dt/2*(k+k2*(1+k*dt)), dt / 2 * (b + b2 + k2*b*dt), w * (1 + dt/2*k2)}
 	}
 	panic(fmt.Errorf("no formula for %s", p))
 }

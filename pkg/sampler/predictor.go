@@ -9,7 +9,7 @@ import (
 
 // Predictors lists the predictors that draw from the reverse-time SDE.
 func Predictors() []Predictor {
-	return []Predictor{EulerMaruyama{}, ReverseDiffusion{}, Ancestral{}}
+	return []Predictor{EulerMaruyama{}, ReverseDiffusion{}, Ancestral{}, StochasticHeun{}}
 }
 
 // EulerMaruyama discretises the reverse-time SDE dx = (f x - g^2 score) dt + g dw (report, eq 2) with all coefficients
