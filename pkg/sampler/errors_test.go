@@ -217,15 +217,3 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// TestMust panics with the error itself.
-func TestMust(t *testing.T) {
-	defer func() {
-		if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), "Steps = 0") {
-			t.Errorf("recovered %v, want the error", err)
-		}
-	}()
-	j := goodJob()
-	j.s.Steps = 0
-	Must(Run(context.Background(), j.b, j.p, j.m, j.s))
-	t.Error("Must returned")
-}

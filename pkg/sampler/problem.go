@@ -105,14 +105,6 @@ func (r *Result) Path(i, k int) (t, x []float64) {
 	return t, x
 }
 
-// Must is for notebook cells, where an error should end the cell: sampler.Must(sampler.Run(...)).
-func Must(r *Result, err error) *Result {
-	if err != nil {
-		panic(err)
-	}
-	return r
-}
-
 // Matrix copies a float tensor [n, d] to a matrix.
 func Matrix(t *tensors.Tensor) *mat.Dense {
 	dims := t.Shape().Dimensions

@@ -102,14 +102,6 @@ func Fit(ctx context.Context, cfg Config, data mat.Matrix, set Settings) (*Fitte
 	return f, cfg.advance(ctx, f, data, set)
 }
 
-// Must is for notebook cells, where an error should end the cell: train.Must(train.Fit(...)).
-func Must(f *Fitted, err error) *Fitted {
-	if err != nil {
-		panic(err)
-	}
-	return f
-}
-
 // begin seeds a new store: one stream for the initial weights, another for the training.
 func (c Config) begin(store *model.Store) error {
 	if err := store.SetRNGStateFromSeed(c.Seed); err != nil {

@@ -285,15 +285,6 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-func TestMust(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("Must let an error pass")
-		}
-	}()
-	Must(nil, errors.New("x"))
-}
-
 func tensorsOf(data mat.Matrix, cfg Config) []*tensors.Tensor {
 	rates := make([]float32, cfg.Steps)
 	for i := range rates {
