@@ -216,4 +216,3 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 }
-
