@@ -13,19 +13,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 )
-
-// backends are the Go backend and, where a plugin is installed, XLA.
-func backends(t *testing.T) []compute.Backend {
-	t.Helper()
-	all := []compute.Backend{backend.Go()}
-	if b, err := backend.Open(); err != nil {
-		t.Fatal(err)
-	} else if backend.OnDevice(b) {
-		all = append(all, b)
-	}
-	return all
-}
 
 // deviceLaws is a table with every code path once: XLA takes up to a second to compile each graph.
 func deviceLaws() []Law {
@@ -42,7 +31,7 @@ type sampler interface {
 
 func TestSampleGraphMoments(t *testing.T) {
 	const n = 20000
-	for _, b := range backends(t) {
+	for _, b := range backendtest.All(t) {
 		for _, l := range laws() {
 			s, ok := l.(sampler)
 			if !ok {
@@ -96,7 +85,7 @@ func checkLabels(t *testing.T, what string, m Mixture, x *mat.Dense) {
 
 // TestBackendsAgree runs every function of every law in float64 on each backend.
 func TestBackendsAgree(t *testing.T) {
-	all := backends(t)
+	all := backendtest.All(t)
 	if len(all) == 1 {
 		t.Skip("only the Go backend is installed")
 	}
@@ -106,7 +95,7 @@ func TestBackendsAgree(t *testing.T) {
 		for i := range in {
 			in[i] = x.RawRowView(i)
 		}
-		out, err := CallOnceN(all[1], func(x, a, s *Node) []*Node {
+		out, err := CallOnceN(all["xla"], func(x, a, s *Node) []*Node {
 			return []*Node{l.LogProb(x, a, s), l.Score(x, a, s), l.Denoise(x, a, s)}
 		}, in, []float64{0.8}, []float64{0.3})
 		if err != nil {
@@ -121,7 +110,7 @@ func TestBackendsAgree(t *testing.T) {
 // TestInsideLoop uses every function in the body of a While loop on the device and compares with the same steps driven
 // by the host.
 func TestInsideLoop(t *testing.T) {
-	all := backends(t)
+	all := backendtest.All(t)
 	if len(all) == 1 {
 		t.Skip("loops run on XLA only, which is not installed")
 	}
@@ -134,7 +123,7 @@ func TestInsideLoop(t *testing.T) {
 		}
 		in, _ := toFloat32(points(l, 0.8, 0.3, 16))
 		args := []any{in, []float32{0.8}, []float32{0.3}}
-		once := MustNewExec(all[1], step)
+		once := MustNewExec(all["xla"], step)
 		var want *tensors.Tensor
 		for range steps {
 			out, err := once.Call(args...)
@@ -145,7 +134,7 @@ func TestInsideLoop(t *testing.T) {
 			args[0] = want.Value()
 		}
 		args[0] = in
-		got, err := CallOnce(all[1], func(x, a, s *Node) *Node { return loop(steps, step, x, a, s) }, args...)
+		got, err := CallOnce(all["xla"], func(x, a, s *Node) *Node { return loop(steps, step, x, a, s) }, args...)
 		if err != nil {
 			t.Errorf("%s: %v", l, err)
 			continue
@@ -177,13 +166,13 @@ func loop(steps int, step func(x, a, s *Node) *Node, x, a, s *Node) *Node {
 
 // TestSampleGraphInsideLoop draws in the body of a loop: the state of the generator must move on.
 func TestSampleGraphInsideLoop(t *testing.T) {
-	all := backends(t)
+	all := backendtest.All(t)
 	if len(all) == 1 {
 		t.Skip("loops run on XLA only, which is not installed")
 	}
 	for _, s := range []sampler{FourGaussians(), generalMixture(), must(NewUniform([]float64{-1, 0.2}, []float64{0.5, 3}, 0.3))} {
 		const n, steps = 4000, 4
-		out, err := CallOnce(all[1], func(rng *Node) *Node {
+		out, err := CallOnce(all["xla"], func(rng *Node) *Node {
 			g := rng.Graph()
 			zero := Const(g, make([]float32, n*s.Dim()))
 			state := []*Node{Const(g, int32(0)), rng, Reshape(zero, n, s.Dim())}

@@ -6,25 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 )
-
-func backends(t *testing.T) []compute.Backend {
-	t.Helper()
-	all := []compute.Backend{backend.Go()}
-	if b, err := backend.Open(); err != nil {
-		t.Fatal(err)
-	} else if backend.OnDevice(b) {
-		all = append(all, b)
-	}
-	return all
-}
 
 var (
 	plain      = Embedding{}
@@ -113,7 +102,7 @@ func close(t *testing.T, what any, a, b []float64) {
 // TestGradients compares the gradient by the weights, by x and by the noise level to central differences along a random
 // direction, in float64. The network is evaluated at shifted arguments inside the graph.
 func TestGradients(t *testing.T) {
-	for _, b := range backends(t) {
+	for _, b := range backendtest.All(t) {
 		for _, e := range []Embedding{plain, fourier, positional} {
 			if backend.OnDevice(b) && e != fourier {
 				continue // it compiles for seconds
@@ -200,7 +189,7 @@ func TestFrequencies(t *testing.T) {
 
 func TestFeatures(t *testing.T) {
 	c := []float64{-0.7, 0, 2.5}
-	for _, b := range backends(t) {
+	for _, b := range backendtest.All(t) {
 		for _, e := range []Embedding{plain, fourier, positional} {
 			y, err := CallOnce(b, e.Apply, c)
 			if err != nil {

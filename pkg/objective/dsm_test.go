@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -122,7 +123,7 @@ func TestMinimum(t *testing.T) {
 		{DSM{sde.EDM{}, EDMWeighting(tau), edmTimes}, logNormalDensity},
 		{DSM{vp, EDMWeighting(tau), edmTimes}, logNormalDensity},
 	}
-	for _, b := range backends(t) {
+	for _, b := range backendtest.All(t) {
 		for k, c := range cases {
 			for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
 				if backend.OnDevice(b) && (k != 2 || dtype != dtypes.Float32) {

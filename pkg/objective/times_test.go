@@ -16,22 +16,12 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 var edmTimes = LogNormalSigma{Mean: -1.2, Std: 1.2}
-
-func backends(t *testing.T) []compute.Backend {
-	t.Helper()
-	all := []compute.Backend{backend.Go()}
-	if b, err := backend.Open(); err != nil {
-		t.Fatal(err)
-	} else if backend.OnDevice(b) {
-		all = append(all, b)
-	}
-	return all
-}
 
 func seed(t *testing.T, n int64) *tensors.Tensor {
 	t.Helper()
@@ -173,7 +163,7 @@ func TestTimes(t *testing.T) {
 			{Importance{}, importance, even + 5e-4},
 			{edmTimes, interpolate(v.T, normal), independent + 5e-4},
 		}
-		for _, b := range backends(t) {
+		for _, b := range backendtest.All(t) {
 			_, slow := s.(sde.VP)
 			if backend.OnDevice(b) && !slow {
 				continue // each process compiles; they differ in formulas that pkg/sde tests on XLA

@@ -9,7 +9,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -30,7 +29,7 @@ func (o DSM) Validate() error {
 	ts := grid(o.SDE)
 	ts[0] = o.SDE.Span().Eps
 	results, err := CallOnceN(backend.Go(), func(t, rng *Node) []*Node {
-		defer loop.PanicWithError()
+		defer backend.PanicWithError()
 		_, drawn, weight := o.times().Draw(o.SDE, rng, Zeros(t.Graph(), shapes.Make(dtypes.Float64, trialBatch, 1)))
 		return []*Node{o.SDE.Alpha(t), o.SDE.Sigma(t), o.Weighting.Lambda(o.SDE, t), drawn, weight}
 	}, ts, rng)

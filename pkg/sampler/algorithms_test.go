@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/metric"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -67,7 +68,7 @@ func TestForwardPath(t *testing.T) {
 	law := dist.FourGaussians()
 	s := sde.VE{SigmaMin: 0.01, SigmaMax: 4}
 	set := Settings{Steps: 1000, Seed: 3, Snapshots: []float64{0.25, 0.5, 1}}
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		r, err := Forward(context.Background(), b, law.Sample(source(1), n), s, set)
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +94,7 @@ func TestBackward(t *testing.T) {
 	p := fourGaussians(n)
 	q := newTarget(2, p.SDE.PriorStd())
 	q.mean = []float64{0, 0}
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		m := PC{Predictor: ReverseDiffusion{}}
 		r, err := Backward(context.Background(), b, p, q.law(), m, Settings{Steps: 300, Seed: 5, Snapshots: []float64{1}})
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -95,7 +96,7 @@ func TestBadScores(t *testing.T) {
 		"a cause":    func(_, _ *Node) *Node { panic(errors.New("a cause")) },
 		"shape":      func(x, _ *Node) *Node { return Concatenate([]*Node{x, x}, 1) },
 	} {
-		for name, b := range backends(t) {
+		for name, b := range backendtest.All(t) {
 			j := goodJob()
 			j.p.Score = f
 			if _, err := Run(context.Background(), b, j.p, j.m, j.s); err == nil || !strings.Contains(err.Error(), want) {
@@ -163,7 +164,7 @@ func broken() *mat.Dense {
 
 // TestNonFinite injects NaN or infinity below some time: the run ends there and says where.
 func TestNonFinite(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		for _, value := range []float64{math.NaN(), math.Inf(1)} {
 			for _, host := range []bool{false, true} {
 				j := goodJob()
@@ -193,7 +194,7 @@ func TestNonFinite(t *testing.T) {
 
 // TestCancelled: a context that has ended, or ends during the run, stops it soon.
 func TestCancelled(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		lab := must(New(b, newTarget(50, 0.3).problem(vp, 200)))
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()

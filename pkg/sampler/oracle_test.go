@@ -245,16 +245,6 @@ func xla(t *testing.T) compute.Backend {
 	return b
 }
 
-// backends lists the Go engine and, where a plugin is installed, XLA.
-func backends(t *testing.T) map[string]compute.Backend {
-	t.Helper()
-	all := map[string]compute.Backend{"go": backend.Go()}
-	if b := must(backend.Open()); backend.OnDevice(b) {
-		all["xla"] = b
-	}
-	return all
-}
-
 // scheduleOf suits the process: equal steps in sigma^(1/7) for EDM, whose times span five decades.
 func scheduleOf(s sde.SDE) Schedule {
 	if _, ok := s.(sde.EDM); ok {

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -26,7 +27,7 @@ var (
 // TestSeeds: the same seed gives the same bits whatever was run in between and however the loop is cut; other seeds,
 // zero and negative ones among them, give other samples.
 func TestSeeds(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		lab := must(New(b, newTarget(3, 0.3).problem(vp, 50)))
 		draw := func(seed int64, snapshots ...float64) []float64 {
 			return flat(run(t, lab, usual, Settings{Steps: 40, Seed: seed, Snapshots: snapshots}).X)
@@ -75,7 +76,7 @@ func TestDeviceLoopEqualsHostLoop(t *testing.T) {
 
 // TestOneBuild: neither steps, seed, schedule, knobs, start nor snapshots cause a compilation; another structure does.
 func TestOneBuild(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		data := newTarget(2, 0.3)
 		traced := 0
 		p := data.problem(vp, 20)
@@ -141,7 +142,7 @@ func TestNFE(t *testing.T) {
 
 // TestSnapshots: each is the state at the nearest time of the grid, in the order asked for.
 func TestSnapshots(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		lab := must(New(b, newTarget(2, 0.3).problem(vp, 10)))
 		times := []float64{1e-3, 0.5, 1, 0.26, 0.5}
 		r := run(t, lab, usual, Settings{Steps: 20, Seed: 4, Snapshots: times})
@@ -224,7 +225,7 @@ func (addOne) Correct(_ *Problem, rng, x, _, _ *Node, _ []*Node) (newRNG, next *
 func TestDenoise(t *testing.T) {
 	law := dist.FourGaussians()
 	p := fourGaussians(100)
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		lab := must(New(b, p))
 		short := func(int, sde.Span) []float64 { return []float64{1, 0.7, 0.4} } // far from Eps, where it would hide
 		set := Settings{Steps: 2, Schedule: short, Seed: 1}
@@ -242,7 +243,7 @@ func TestDenoise(t *testing.T) {
 // TestFloat64 runs the whole sampler in float64 and lands near the float32 samples of no seed: only in law.
 func TestFloat64(t *testing.T) {
 	data := newTarget(32, 0.3)
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		p := data.problem(vp, 300)
 		p.DType = dtypes.Float64
 		r := run(t, must(New(b, p)), usual, Settings{Steps: 10, Seed: 1, Denoise: false})

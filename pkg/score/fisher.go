@@ -12,8 +12,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
-	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -44,7 +44,7 @@ func Fisher(b compute.Backend, f Func, store *model.Store, law dist.Law, s sde.S
 	}
 	exact := Exact(law, s)
 	exec, err := model.NewExec(b, store, func(_ *model.Scope, x0, z, t *Node) *Node {
-		defer loop.PanicWithError()
+		defer backend.PanicWithError()
 		alpha, sigma := sde.Like(s.Alpha(t), x0), sde.Like(s.Sigma(t), x0)
 		x := Add(Mul(alpha, x0), Mul(sigma, z))
 		return ReduceSum(Square(Mul(sigma, Sub(f(x, t), exact(x, t)))), -1)

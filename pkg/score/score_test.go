@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -16,21 +15,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
-
-func backends(t *testing.T) []compute.Backend {
-	t.Helper()
-	all := []compute.Backend{backend.Go()}
-	if b, err := backend.Open(); err != nil {
-		t.Fatal(err)
-	} else if backend.OnDevice(b) {
-		all = append(all, b)
-	}
-	return all
-}
 
 func gaussian(t *testing.T, mean []float64, std float64) dist.Gaussian {
 	t.Helper()
@@ -94,7 +83,7 @@ func rows(m *mat.Dense) [][]float64 {
 func TestFisher(t *testing.T) {
 	const tau, n = 0.8, 20000
 	law := gaussian(t, []float64{0, 0, 0}, tau)
-	for _, b := range backends(t) {
+	for _, b := range backendtest.All(t) {
 		for _, s := range []sde.SDE{sde.VE{SigmaMin: 0.01, SigmaMax: 4}, sde.SubVP{BetaMin: 0.1, BetaMax: 20}} {
 			ts := times(s)
 			table, err := sde.Table(s, ts)

@@ -27,7 +27,7 @@ func NewEvaluator(s SDE) (*Evaluator, error) {
 		return nil, err
 	}
 	exec, err := NewExec(backend.Go(), func(t *Node) []*Node {
-		defer panicWithError()
+		defer backend.PanicWithError()
 		return []*Node{s.Alpha(t), s.Sigma(t), s.Drift(t), s.Diffusion(t)}
 	})
 	if err != nil {
@@ -82,16 +82,4 @@ func At(s SDE, t float64) (alpha, sigma float64) {
 		panic(err)
 	}
 	return v.Alpha[0], v.Sigma[0]
-}
-
-// panicWithError turns a panic with any value into one with an error. GoMLX returns only the latter from Call; any
-// other leaves the Exec locked, so that Finalize would wait forever.
-func panicWithError() {
-	switch p := recover().(type) {
-	case nil:
-	case error:
-		panic(p)
-	default:
-		panic(fmt.Errorf("%v", p))
-	}
 }

@@ -40,22 +40,10 @@ func New(b compute.Backend, store *model.Store, states int, step Step) *Loop {
 		store = model.NewStore()
 	}
 	caught := func(scope *model.Scope, i *Node, state, inputs []*Node) []*Node {
-		defer PanicWithError()
+		defer backend.PanicWithError()
 		return step(scope, i, state, inputs)
 	}
 	return &Loop{backend: b, store: store, states: states, step: caught, device: backend.OnDevice(b)}
-}
-
-// PanicWithError, deferred in a function that builds a graph, turns a panic with any value into one with an error. Only
-// those become the error of GoMLX's Call; any other leaves the Exec locked, and its Finalize waits forever.
-func PanicWithError() {
-	switch p := recover().(type) {
-	case nil:
-	case error:
-		panic(p)
-	default:
-		panic(fmt.Errorf("%v", p))
-	}
 }
 
 // OnHost makes the host drive the steps on every backend: one call per step. It exists to measure and to test the

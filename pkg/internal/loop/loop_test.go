@@ -6,25 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 )
-
-// backends lists the Go engine and, where a plugin is installed, XLA.
-func backends(t *testing.T) map[string]compute.Backend {
-	all := map[string]compute.Backend{"go": backend.Go()}
-	if b, err := backend.Open(); err != nil {
-		t.Fatal(err)
-	} else if backend.OnDevice(b) {
-		all[backend.Describe().Name] = b
-	}
-	return all
-}
 
 // gradientStep moves a variable down the gradient of a network's output and adds noise to the state: everything that
 // training and sampling need inside one body.
@@ -61,7 +50,7 @@ func run(t *testing.T, l *Loop, cuts ...int) []float32 {
 
 // TestDeviceEqualsHost drives one step function in both ways: same numbers, one build each, however it is cut.
 func TestDeviceEqualsHost(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		t.Run(name, func(t *testing.T) {
 			seeded := func() *model.Store {
 				s := model.NewStore()
@@ -112,7 +101,7 @@ func count(_ *model.Scope, i *Node, state, _ []*Node) []*Node {
 
 // TestBounds: from <= i < to, at any offset, in one build; an empty range changes nothing and builds nothing.
 func TestBounds(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		for _, host := range []bool{false, true} {
 			l := New(b, nil, 2, count)
 			if host {
@@ -146,7 +135,7 @@ func TestBounds(t *testing.T) {
 
 // TestNewShapes: another shape of state builds once more; another value or input does not.
 func TestNewShapes(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		l := New(b, nil, 1, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
 			return []*Node{Mul(state[0], inputs[0])}
 		})
@@ -169,7 +158,7 @@ func TestNewShapes(t *testing.T) {
 // TestVariables: a step's changes of variables stay in the store, on the device as on the host, and a variable that
 // the step does not change keeps its value.
 func TestVariables(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		store := model.NewStore()
 		l := New(b, store, 1, func(scope *model.Scope, _ *Node, state, _ []*Node) []*Node {
 			v := scope.VariableWithValue("v", float32(1))
@@ -198,7 +187,7 @@ func TestVariables(t *testing.T) {
 
 // TestPanics: whatever a step panics with becomes the error of Run, and the next Run says it again.
 func TestPanics(t *testing.T) {
-	for name, b := range backends(t) {
+	for name, b := range backendtest.All(t) {
 		for want, value := range map[string]any{"a sentence": "a sentence", "a cause": errors.New("a cause"), "42": 42} {
 			l := New(b, nil, 1, func(_ *model.Scope, _ *Node, _, _ []*Node) []*Node { panic(value) })
 			for range 2 {
