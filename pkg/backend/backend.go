@@ -146,6 +146,11 @@ func openPlugin(name, path, options, reason string) (b compute.Backend, info Inf
 	if err := checkFile(path); err != nil {
 		return nil, Info{}, fmt.Errorf("backend: PJRT plugin %s cannot be used: %w", path, err)
 	}
+	if name == "xla:cpu" {
+		if err := widen(path); err != nil {
+			return nil, Info{}, fmt.Errorf("backend: XLA_FLAGS: %w", err)
+		}
+	}
 	b, err = compute.NewWithConfig("xla:" + path + options)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("backend: PJRT plugin %s cannot be used: %w", path, err)
