@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/go-xla/pjrt"
+
+	"github.com/scoresde/scoresde/pkg/backend"
+)
+
+// examineBackend opens the backend and measures it.
+func examineBackend() []finding {
+	threads := finding{good, "threads", fmt.Sprintf("%d of %d cores", runtime.GOMAXPROCS(0), runtime.NumCPU()), ""}
+	b, err := backend.Open()
+	if err != nil {
+		return []finding{{missing, "backend", err.Error(), "make setup, or unset SCORESDE_BACKEND and GOMLX_BACKEND"}, threads, examineGPU("")}
+	}
+	info := backend.Describe()
+	found := []finding{{good, "backend", info.Name + " (" + info.Reason + ")", ""}}
+	if info.Plugin == "" {
+		found[0].state, found[0].fix = note, "make setup installs XLA for the CPU, which is several times faster"
+	} else {
+		found = append(found, plugin(info.Plugin))
+	}
+	return append(found, devices(b), threads, speed(b), examineGPU(info.Name))
+}
+
+// plugin tells the version of the PJRT interface that a plugin speaks.
+func plugin(path string) finding {
+	p, err := pjrt.GetPlugin(path) // loaded already: no second copy
+	if err != nil {
+		return finding{missing, "PJRT plugin", fmt.Sprintf("%s: %v", path, err), "make setup"}
+	}
+	major, minor := p.Version()
+	return finding{good, "PJRT plugin", fmt.Sprintf("%s, version %d.%d", path, major, minor), ""}
+}
+
+func devices(b compute.Backend) finding {
+	names := make([]string, b.NumDevices())
+	for i := range names {
+		names[i] = strings.TrimSpace(b.DeviceDescription(compute.DeviceNum(i)))
+	}
+	return finding{good, "devices", strings.Join(names, ", "), ""}
+}
+
+// speed is the best of a few runs of the reference products.
+func speed(b compute.Backend) finding {
+	g, err := newGEMM(b)
+	if err != nil {
+		return finding{missing, "GEMM", err.Error(), ""}
+	}
+	best := 0.0
+	for range 3 {
+		rate, err := g.rate()
+		if err != nil {
+			return finding{missing, "GEMM", err.Error(), ""}
+		}
+		best = max(best, rate)
+	}
+	return finding{good, "GEMM", fmt.Sprintf("%.3g GFLOP/s, float32 [%d,%d] x [%d,%d]", best, gemmRows, gemmWidth, gemmWidth, gemmWidth), ""}
+}
+
+// examineGPU compares the NVIDIA devices with the backend in use.
+func examineGPU(backendName string) finding {
+	found := gpus()
+	switch {
+	case len(found) == 0:
+		return finding{good, "NVIDIA", "no device", ""}
+	case backendName == "xla:cuda":
+		return finding{good, "NVIDIA", strings.Join(found, ", "), ""}
+	}
+	return finding{note, "NVIDIA", strings.Join(found, ", ") + " not in use", "make gpu installs XLA for CUDA"}
+}
