@@ -41,14 +41,15 @@ func forwardFLOP(net nets.MLP) float64 {
 	return float64(2 * (dim*w + (net.Depth-1)*w*w + w*dim))
 }
 
-// pc measures the sampler at n samples against the matrix products.
-func pc(n int) func(*lab) (benchmark, error) {
+// pc measures the sampler at n samples against the matrix products. The more steps, the less the first, short ones
+// between two looks of the host count.
+func pc(n, steps int) func(*lab) (benchmark, error) {
 	return func(l *lab) (benchmark, error) {
 		s, err := newPC(l.backend, n)
 		if err != nil {
 			return benchmark{}, err
 		}
-		set := sampler.Settings{Steps: l.steps(200), Seed: 1}
+		set := sampler.Settings{Steps: l.steps(steps), Seed: 1}
 		if _, err := s.Run(context.Background(), pcMethod, set); err != nil { // compiles
 			return benchmark{}, err
 		}
