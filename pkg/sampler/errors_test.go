@@ -68,6 +68,12 @@ func TestBadInputs(t *testing.T) {
 		"snapshot at t = 2":           func(j *job) { j.s.Snapshots = []float64{0.5, 2} },
 		"snapshot at t = 0 ":          func(j *job) { j.s.Snapshots = []float64{0} },
 		"snapshot at t = NaN":         func(j *job) { j.s.Snapshots = []float64{math.NaN()} },
+		"Settings.Init row 2, column 1 is NaN": func(j *job) {
+			start := mat.NewDense(4, 2, nil)
+			start.Set(2, 1, math.NaN())
+			j.s.Init = Tensor(start, dtypes.Float32)
+		},
+		"Corrections = 2 without": func(j *job) { j.m = PC{Predictor: EulerMaruyama{}, Corrections: 2} },
 		"Settings.Init has shape (Float32)[1, 2], want (Float32)[4, 2]": func(j *job) { j.s.Init = tensors.FromValue([][]float32{{1, 2}}) },
 		"Settings.Init has shape (Float64)[4, 2], want (Float32)[4, 2]": func(j *job) { j.s.Init = Tensor(mat.NewDense(4, 2, nil), dtypes.Float64) },
 		"Settings.Init has shape (Float32)[4, 2, 1], want (Float32)[4, 2]": func(j *job) {

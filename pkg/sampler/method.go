@@ -85,7 +85,7 @@ func (m PC) Knobs() []float64 {
 	return m.Corrector.Knobs()
 }
 
-// Validate refuses a method without parts, negative counts and knobs out of range.
+// Validate refuses a method without parts, impossible counts and knobs out of range.
 func (m PC) Validate() error {
 	if m.Predictor == nil && m.Corrector == nil {
 		return fmt.Errorf("sampler: PC has neither predictor nor corrector")
@@ -94,6 +94,9 @@ func (m PC) Validate() error {
 		return fmt.Errorf("sampler: PC.Corrections = %d, want >= 0", m.Corrections)
 	}
 	if m.Corrector == nil {
+		if m.Corrections > 0 {
+			return fmt.Errorf("sampler: PC.Corrections = %d without a Corrector", m.Corrections)
+		}
 		return nil
 	}
 	return m.Corrector.Validate()

@@ -214,7 +214,7 @@ func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
 		if !set.Init.Shape().Equal(want) {
 			return nil, fmt.Errorf("sampler: Settings.Init has shape %s, want %s", set.Init.Shape(), want)
 		}
-		return set.Init, nil
+		return set.Init, checkRows("Settings.Init", Matrix(set.Init))
 	}
 	if s.prior == nil {
 		std := s.problem.SDE.PriorStd()
