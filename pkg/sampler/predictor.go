@@ -21,7 +21,7 @@ type EulerMaruyama struct{}
 // String returns "Euler-Maruyama".
 func (EulerMaruyama) String() string { return "Euler-Maruyama" }
 
-// Order: weak 1, and strong 1 too, since the noise does not depend on x.
+// Order is weak 1, and strong 1 too, since the noise does not depend on x.
 func (EulerMaruyama) Order() Order { return Order{Strong: 1, Weak: 1} }
 
 // NFE is 1.
@@ -49,7 +49,7 @@ type ReverseDiffusion struct{}
 // String returns "reverse diffusion".
 func (ReverseDiffusion) String() string { return "reverse diffusion" }
 
-// Order: weak 1 and strong 1, as an Euler scheme with exact noise.
+// Order is weak 1 and strong 1, as an Euler scheme with exact noise.
 func (ReverseDiffusion) Order() Order { return Order{Strong: 1, Weak: 1} }
 
 // NFE is 1.
@@ -74,7 +74,7 @@ type Ancestral struct{}
 // String returns "ancestral".
 func (Ancestral) String() string { return "ancestral" }
 
-// Order: weak 1, strong 1, both only once steps are shorter than the time left to t = 0: before that, where
+// Order is weak 1, strong 1, both only once steps are shorter than the time left to t = 0: before that, where
 // Sigma(tNext)/Sigma(t) is far from 1, errors fall as the square root of the step.
 func (Ancestral) Order() Order { return Order{Strong: 1, Weak: 1} }
 

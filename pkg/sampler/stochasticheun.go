@@ -18,7 +18,7 @@ type StochasticHeun struct{}
 // String returns "stochastic Heun".
 func (StochasticHeun) String() string { return "stochastic Heun" }
 
-// Order: weak 2, strong 1.
+// Order is weak 2, strong 1.
 func (StochasticHeun) Order() Order { return Order{Strong: 1, Weak: 2} }
 
 // NFE is 2.
