@@ -2,7 +2,7 @@
 fail=0
 missing() { echo "missing: $1" >&2; fail=1; }
 
-goMinimum=1.26
+goMinimum=$(sed -n "s/^go //p" go.mod)
 if ! command -v go >/dev/null 2>&1; then
   missing "Go >= $goMinimum: install it from https://go.dev/dl and put its bin folder into PATH"
 else
