@@ -69,21 +69,9 @@ func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed u
 
 // drivenStep is a step of EulerMaruyama whose Brownian increment w [N, Dim] comes from outside.
 func (p *Problem) drivenStep(b compute.Backend) (*model.Exec, error) {
-	store := p.Store
-	if store == nil {
-		store = model.NewStore()
-	}
-	return model.NewExec(b, store, func(_ *model.Scope, x, w, t, tNext *Node) *Node {
+	return model.NewExec(b, p.store(), func(_ *model.Scope, x, w, t, tNext *Node) *Node {
 		unused := Const(x.Graph(), []uint64{0, 0, 0}) // Predict's own noise is left out
 		_, _, mean := EulerMaruyama{}.Predict(p, unused, x, t, tNext)
 		return Add(mean, Mul(like(p.SDE.Diffusion(t), x), w))
 	})
-}
-
-// column is a time as a tensor [1].
-func (p *Problem) column(t float64) *tensors.Tensor {
-	if p.dtype().Size() == 8 {
-		return tensors.FromValue([]float64{t})
-	}
-	return tensors.FromValue([]float32{float32(t)})
 }

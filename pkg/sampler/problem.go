@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -106,36 +107,20 @@ func (r *Result) Path(i, k int) (t, x []float64) {
 }
 
 // Matrix copies a float tensor [n, d] to a matrix.
-func Matrix(t *tensors.Tensor) *mat.Dense {
-	dims := t.Shape().Dimensions
-	if t.DType() == dtypes.Float64 {
-		return mat.NewDense(dims[0], dims[1], tensors.MustCopyFlatData[float64](t))
-	}
-	narrow := tensors.MustCopyFlatData[float32](t)
-	wide := make([]float64, len(narrow))
-	for i, v := range narrow {
-		wide[i] = float64(v)
-	}
-	return mat.NewDense(dims[0], dims[1], wide)
-}
+func Matrix(t *tensors.Tensor) *mat.Dense { return host.Matrix(t) }
 
-// Tensor copies a matrix [n, d] to a tensor of the given float type.
-func Tensor(m mat.Matrix, dtype dtypes.DType) *tensors.Tensor {
-	n, d := m.Dims()
-	wide := make([]float64, 0, n*d)
-	for i := range n {
-		for k := range d {
-			wide = append(wide, m.At(i, k))
-		}
+// Tensor copies a matrix [n, d] to a tensor of a float type; the zero DType means Float32, as in Problem.
+func Tensor(m mat.Matrix, dtype dtypes.DType) *tensors.Tensor { return host.Tensor(m, dtype) }
+
+// column makes a tensor [len(values)] of the problem's float type.
+func (p Problem) column(values ...float64) *tensors.Tensor { return host.Column(values, p.dtype()) }
+
+// store is Store, or an empty one.
+func (p Problem) store() *model.Store {
+	if p.Store == nil {
+		return model.NewStore()
 	}
-	if dtype == dtypes.Float64 {
-		return tensors.FromFlatDataAndDimensions(wide, n, d)
-	}
-	narrow := make([]float32, len(wide))
-	for i, v := range wide {
-		narrow[i] = float32(v)
-	}
-	return tensors.FromFlatDataAndDimensions(narrow, n, d)
+	return p.Store
 }
 
 // like gives a coefficient of shape [1] the rank of x.

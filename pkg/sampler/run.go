@@ -3,7 +3,6 @@ package sampler
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 // Sampler runs methods on one problem and keeps their executables: running again with other knobs, steps, schedule or
@@ -35,9 +35,7 @@ func New(b compute.Backend, p Problem) (*Sampler, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if p.Store == nil {
-		p.Store = model.NewStore()
-	}
+	p.Store = p.store()
 	return &Sampler{backend: b, problem: p, loops: map[string]*loop.Loop{}}, nil
 }
 
@@ -102,7 +100,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	}
 	l := s.loop(m, set.HostLoop)
 	state := []*tensors.Tensor{x, randomState(set.Seed, stepStream), tensors.FromScalar(int32(-1))}
-	inputs := []*tensors.Tensor{s.column(padded(grid)), s.column(append(m.Knobs(), 0))} // never empty
+	inputs := []*tensors.Tensor{s.problem.column(padded(grid)...), s.problem.column(append(m.Knobs(), 0)...)} // never empty
 	r := &Result{Grid: grid, Snapshots: make([]Snapshot, len(set.Snapshots)), X: x}
 	n := len(grid) - 1
 	for chunk := 16; ; {
@@ -126,7 +124,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 		}
 		r.NFE += (to - r.Step) * m.NFE()
 		r.Step = to
-		chunk = nextChunk(chunk, time.Since(began))
+		chunk = loop.NextChunk(chunk, time.Since(began))
 		if set.Progress != nil {
 			set.Progress(to, n, fmt.Sprintf("t = %.3g", grid[to]))
 		}
@@ -152,12 +150,6 @@ func (s *Sampler) until(from, to int, grid, snapshots []float64) int {
 		}
 	}
 	return to
-}
-
-// nextChunk aims at a fifth of a second between looks of the host.
-func nextChunk(chunk int, took time.Duration) int {
-	const aim = float64(200 * time.Millisecond)
-	return max(1, int(float64(chunk)*math.Min(8, math.Max(0.25, aim/math.Max(float64(took), 1)))))
 }
 
 // loop returns the loop for methods of m's structure.
@@ -193,18 +185,6 @@ func padded(grid []float64) []float64 {
 		size *= 2
 	}
 	return append(slices.Clone(grid), make([]float64, size-len(grid))...)
-}
-
-// column makes a tensor [len] of the problem's float type.
-func (s *Sampler) column(values []float64) *tensors.Tensor {
-	if s.problem.dtype().Size() == 8 {
-		return tensors.FromValue(values)
-	}
-	narrow := make([]float32, len(values))
-	for i, v := range values {
-		narrow[i] = float32(v)
-	}
-	return tensors.FromValue(narrow)
 }
 
 // start checks Settings.Init or draws from the prior.
@@ -252,15 +232,14 @@ func randomState(seed int64, stream uint64) *tensors.Tensor {
 func (s *Sampler) denoise(r *Result) error {
 	if s.tweedie == nil {
 		exec, err := model.NewExec(s.backend, s.problem.Store, func(_ *model.Scope, x, t *Node) *Node {
-			alpha, sigma := s.problem.SDE.Alpha(t), s.problem.SDE.Sigma(t)
-			return Div(Add(x, Mul(like(Square(sigma), x), s.problem.Score(x, t))), like(alpha, x))
+			return score.Denoiser(s.problem.Score, s.problem.SDE)(x, t)
 		})
 		if err != nil {
 			return err
 		}
 		s.tweedie = exec
 	}
-	x, err := s.tweedie.Call1(r.X, s.column(r.Grid[len(r.Grid)-1:]))
+	x, err := s.tweedie.Call1(r.X, s.problem.column(r.Grid[len(r.Grid)-1]))
 	if err != nil {
 		return fmt.Errorf("sampler: final denoising step: %w", err)
 	}

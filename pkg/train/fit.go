@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/run"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -119,10 +120,7 @@ func (c Config) begin(store *model.Store) error {
 	return nil
 }
 
-const (
-	chunkTime      = 250 * time.Millisecond // between looks of the host: progress, interruption, losses
-	checkpointTime = 30 * time.Second
-)
+const checkpointTime = 30 * time.Second
 
 // advance runs the remaining steps in chunks.
 func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Settings) error {
@@ -134,8 +132,8 @@ func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Set
 	for i := range rates {
 		rates[i] = float32(c.Rate(i))
 	}
-	inputs := []*tensors.Tensor{tensor32(data), tensors.FromValue(rates)}
-	saved, chunk, first := time.Now(), 1, true
+	inputs := []*tensors.Tensor{host.Tensor(data, dtypes.Float32), tensors.FromValue(rates)}
+	saved, chunk := time.Now(), 1
 	for f.Steps < c.Steps {
 		if ctx.Err() != nil {
 			return c.interrupted(ctx, f)
@@ -155,7 +153,7 @@ func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Set
 		took := time.Since(start)
 		f.Elapsed += took
 		c.report(f, set)
-		chunk, first = nextChunk(chunk, took, first), false
+		chunk = loop.NextChunk(chunk, took)
 		if time.Since(saved) > checkpointTime && f.Steps < c.Steps {
 			if err := c.save(f); err != nil {
 				return err
@@ -164,15 +162,6 @@ func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Set
 		}
 	}
 	return c.save(f)
-}
-
-// nextChunk aims at chunkTime. It grows slowly from the first chunk, which holds the compilation and tells nothing.
-func nextChunk(chunk int, took time.Duration, first bool) int {
-	if first {
-		return 2
-	}
-	ratio := float64(chunkTime) / math.Max(float64(took), 1)
-	return max(1, int(float64(chunk)*math.Min(8, math.Max(0.25, ratio))))
 }
 
 func (c Config) report(f *Fitted, set Settings) {
@@ -200,15 +189,4 @@ func (c Config) interrupted(ctx context.Context, f *Fitted) error {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	return fmt.Errorf("train: stopped after step %d of %d, checkpoint saved; run again to go on: %w", f.Steps, c.Steps, context.Cause(ctx))
-}
-
-func tensor32(m mat.Matrix) *tensors.Tensor {
-	n, d := m.Dims()
-	flat := make([]float32, 0, n*d)
-	for i := range n {
-		for k := range d {
-			flat = append(flat, float32(m.At(i, k)))
-		}
-	}
-	return tensors.FromFlatDataAndDimensions(flat, n, d)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/nets"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -290,5 +292,5 @@ func tensorsOf(data mat.Matrix, cfg Config) []*tensors.Tensor {
 	for i := range rates {
 		rates[i] = float32(cfg.Rate(i))
 	}
-	return []*tensors.Tensor{tensor32(data), tensors.FromValue(rates)}
+	return []*tensors.Tensor{host.Tensor(data, dtypes.Float32), tensors.FromValue(rates)}
 }

@@ -1,0 +1,55 @@
+// Package host moves numbers between the matrices and slices of the host, in float64, and tensors of a float type.
+package host
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/mat"
+)
+
+// Tensor copies a matrix [n, d] to a tensor of type Float64, or of Float32 for any other dtype.
+func Tensor(m mat.Matrix, dtype dtypes.DType) *tensors.Tensor {
+	n, d := m.Dims()
+	values := make([]float64, 0, n*d)
+	for i := range n {
+		for k := range d {
+			values = append(values, m.At(i, k))
+		}
+	}
+	return shaped(values, dtype, n, d)
+}
+
+// Column copies values to a tensor [len(values)] of type Float64, or of Float32 for any other dtype.
+func Column(values []float64, dtype dtypes.DType) *tensors.Tensor {
+	return shaped(values, dtype, len(values))
+}
+
+func shaped(values []float64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
+	if dtype == dtypes.Float64 {
+		return tensors.FromFlatDataAndDimensions(values, dims...)
+	}
+	narrow := make([]float32, len(values))
+	for i, v := range values {
+		narrow[i] = float32(v)
+	}
+	return tensors.FromFlatDataAndDimensions(narrow, dims...)
+}
+
+// Matrix copies a float tensor [n, d] to a matrix.
+func Matrix(t *tensors.Tensor) *mat.Dense {
+	dims := t.Shape().Dimensions
+	return mat.NewDense(dims[0], dims[1], Values(t))
+}
+
+// Values copies the elements of a Float32 or Float64 tensor of any shape.
+func Values(t *tensors.Tensor) []float64 {
+	if t.DType() == dtypes.Float64 {
+		return tensors.MustCopyFlatData[float64](t)
+	}
+	narrow := tensors.MustCopyFlatData[float32](t)
+	wide := make([]float64, len(narrow))
+	for i, v := range narrow {
+		wide[i] = float64(v)
+	}
+	return wide
+}

@@ -1,0 +1,28 @@
+package host
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	"gonum.org/v1/gonum/mat"
+)
+
+// TestRoundTrip: values that both float types hold come back as they were, from slices of larger matrices too.
+func TestRoundTrip(t *testing.T) {
+	whole := mat.NewDense(3, 3, []float64{1, 2, 3, 4, -5.5, 6, 7, 8, 1 << 20})
+	for _, m := range []mat.Matrix{whole, whole.Slice(1, 3, 0, 2), whole.T()} {
+		for dtype, want := range map[dtypes.DType]dtypes.DType{
+			dtypes.Float64: dtypes.Float64, dtypes.Float32: dtypes.Float32, dtypes.InvalidDType: dtypes.Float32,
+		} {
+			x := Tensor(m, dtype)
+			if x.DType() != want || !mat.Equal(Matrix(x), m) {
+				t.Errorf("%s: %v became %v of type %s", dtype, mat.Formatted(m), mat.Formatted(Matrix(x)), x.DType())
+			}
+		}
+	}
+	for _, dtype := range []dtypes.DType{dtypes.Float64, dtypes.Float32} {
+		if c := Column([]float64{1, -0.5}, dtype); c.DType() != dtype || c.Rank() != 1 || Values(c)[1] != -0.5 {
+			t.Errorf("%s: got %s with %v", dtype, c.Shape(), Values(c))
+		}
+	}
+}
