@@ -90,9 +90,9 @@ func (forward) Knobs() []float64 { return nil }
 func (forward) Validate() error  { return nil }
 func (forward) NFE() int         { return 0 }
 
-func (forward) Step(p *Problem, rng, x, t, tNext *Node, _ []*Node) (newRNG, next *Node) {
+func (forward) Step(p *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRNG, next *Node, newAux []*Node) {
 	dt := Sub(tNext, t)
 	rng, z := noise.Normal(rng, x.Shape())
 	mean := Add(x, Mul(like(Mul(p.SDE.Drift(t), dt), x), x))
-	return rng, Add(mean, Mul(like(Mul(p.SDE.Diffusion(t), Sqrt(dt)), x), z))
+	return rng, Add(mean, Mul(like(Mul(p.SDE.Diffusion(t), Sqrt(dt)), x), z)), nil
 }

@@ -18,8 +18,16 @@ type Method interface {
 	Validate() error
 	// NFE is the number of score evaluations per step.
 	NFE() int
-	// Step builds the graph from the state x [N, Dim] at time t to the state at tNext, both times [1].
-	Step(p *Problem, rng, x, t, tNext *Node, knobs []*Node) (newRNG, next *Node)
+	// Step builds the graph from the state x [N, Dim] at time t to the state at tNext, both times [1]. aux is what the
+	// method carries besides x from step to step, nil unless it is a Carrier; it keeps its number and shapes.
+	Step(p *Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node)
+}
+
+// Carrier is a Method that carries more than the samples: weights of particles, former evaluations.
+type Carrier interface {
+	Method
+	// Begin builds the first aux from the start x [N, Dim] at the first time t [1].
+	Begin(p *Problem, x, t *Node, knobs []*Node) (aux []*Node)
 }
 
 // Order is the order of convergence of a discretisation: errors of paths (Strong) and of expectations (Weak) fall as
@@ -112,13 +120,15 @@ func (m PC) NFE() int {
 }
 
 // Step implements Method.
-func (m PC) Step(p *Problem, rng, x, t, tNext *Node, knobs []*Node) (newRNG, next *Node) {
+func (m PC) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
 	if m.CorrectorFirst {
 		rng, x = m.correct(p, rng, x, t, t, tNext, knobs)
-		return m.predict(p, rng, x, t, tNext)
+		rng, x = m.predict(p, rng, x, t, tNext)
+		return rng, x, nil
 	}
 	rng, x = m.predict(p, rng, x, t, tNext)
-	return m.correct(p, rng, x, tNext, t, tNext, knobs)
+	rng, x = m.correct(p, rng, x, tNext, t, tNext, knobs)
+	return rng, x, nil
 }
 
 func (m PC) predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next *Node) {

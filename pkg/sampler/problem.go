@@ -83,10 +83,11 @@ func (s Snapshot) Samples() *mat.Dense { return Matrix(s.X) }
 
 // Result is what a run leaves.
 type Result struct {
-	X         *tensors.Tensor // [N, Dim], the last state
-	Snapshots []Snapshot      // in the order of Settings.Snapshots
-	Grid      []float64       // the times, Steps+1 of them
-	NFE       int             // evaluations of the score, each on the whole batch
+	X         *tensors.Tensor   // [N, Dim], the last state
+	Aux       []*tensors.Tensor // what a Carrier carried at the end
+	Snapshots []Snapshot        // in the order of Settings.Snapshots
+	Grid      []float64         // the times, Steps+1 of them
+	NFE       int               // evaluations of the score, each on the whole batch
 	Status    Status
 	Step      int // steps taken; with NonFinite, the step that failed
 	Elapsed   time.Duration

@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/score"
 )
@@ -23,6 +24,7 @@ type Sampler struct {
 	backend compute.Backend
 	problem Problem
 	loops   map[string]*loop.Loop
+	begins  map[string]*model.Exec
 	prior   *Exec
 	tweedie *model.Exec
 }
@@ -36,7 +38,7 @@ func New(b compute.Backend, p Problem) (*Sampler, error) {
 		return nil, err
 	}
 	p.Store = p.store()
-	return &Sampler{backend: b, problem: p, loops: map[string]*loop.Loop{}}, nil
+	return &Sampler{backend: b, problem: p, loops: map[string]*loop.Loop{}, begins: map[string]*model.Exec{}}, nil
 }
 
 // Run is New and Sampler.Run in one, for a single run.
@@ -85,7 +87,7 @@ const (
 	stateX = iota
 	stateRNG
 	stateBad // first step with a non-finite state, -1 if none
-	states
+	stateAux // what a Carrier carries
 
 	inputGrid  = 0
 	inputKnobs = 1
@@ -98,9 +100,13 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	if err != nil {
 		return nil, err
 	}
-	l := s.loop(m, set.HostLoop)
-	state := []*tensors.Tensor{x, randomState(set.Seed, stepStream), tensors.FromScalar(int32(-1))}
 	inputs := []*tensors.Tensor{s.problem.column(padded(grid)...), s.problem.column(append(m.Knobs(), 0)...)} // never empty
+	aux, err := s.begin(m, x, grid[0], inputs[inputKnobs])
+	if err != nil {
+		return nil, fmt.Errorf("sampler: %s: %w", m, err)
+	}
+	state := append([]*tensors.Tensor{x, randomState(set.Seed, stepStream), tensors.FromScalar(int32(-1))}, aux...)
+	l := s.loop(m, set.HostLoop, len(state))
 	r := &Result{Grid: grid, Snapshots: make([]Snapshot, len(set.Snapshots)), X: x}
 	n := len(grid) - 1
 	for chunk := 16; ; {
@@ -116,7 +122,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 		if state, err = l.Run(r.Step, to, state, inputs); err != nil {
 			return nil, fmt.Errorf("sampler: %s: %w", m, err)
 		}
-		r.X = state[stateX]
+		r.X, r.Aux = state[stateX], state[stateAux:]
 		if bad := tensors.ToScalar[int32](state[stateBad]); bad >= 0 {
 			r.NFE += (int(bad) + 1 - r.Step) * m.NFE()
 			r.Status, r.Step, r.Elapsed = NonFinite, int(bad), time.Since(start)
@@ -152,24 +158,51 @@ func (s *Sampler) until(from, to int, grid, snapshots []float64) int {
 	return to
 }
 
-// loop returns the loop for methods of m's structure.
-func (s *Sampler) loop(m Method, host bool) *loop.Loop {
+// begin computes what a Carrier carries at the start.
+func (s *Sampler) begin(m Method, x *tensors.Tensor, t float64, knobs *tensors.Tensor) ([]*tensors.Tensor, error) {
+	c, ok := m.(Carrier)
+	if !ok {
+		return nil, nil
+	}
+	exec := s.begins[m.String()]
+	if exec == nil {
+		var err error
+		exec, err = model.NewExec(s.backend, s.problem.Store, func(_ *model.Scope, x, t, knobs *Node) []*Node {
+			defer backend.PanicWithError()
+			return c.Begin(&s.problem, x, t, values(knobs, len(m.Knobs())))
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.begins[m.String()] = exec
+	}
+	return exec.Call(x, s.problem.column(t), knobs)
+}
+
+// values takes the first n elements of a table apart, [1] each.
+func values(table *Node, n int) []*Node {
+	out := make([]*Node, n)
+	for k := range out {
+		out[k] = at(table, Const(table.Graph(), int32(k)))
+	}
+	return out
+}
+
+// at is element index of a table, [1].
+func at(table, index *Node) *Node { return Gather(table, Reshape(index, 1, 1)) }
+
+// loop returns the loop for methods of m's structure, whose state has the given number of tensors.
+func (s *Sampler) loop(m Method, host bool, states int) *loop.Loop {
 	key := fmt.Sprintf("%s, host %t", m, host)
 	if l := s.loops[key]; l != nil {
 		return l
 	}
 	knobs := len(m.Knobs())
 	l := loop.New(s.backend, s.problem.Store, states, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
-		at := func(table, index *Node) *Node { return Gather(table, Reshape(index, 1, 1)) }
-		g := i.Graph()
-		t, tNext := at(inputs[inputGrid], i), at(inputs[inputGrid], Add(i, Const(g, int32(1))))
-		values := make([]*Node, knobs)
-		for k := range values {
-			values[k] = at(inputs[inputKnobs], Const(g, int32(k)))
-		}
-		rng, x := m.Step(&s.problem, state[stateRNG], state[stateX], t, tNext, values)
-		broken := And(LogicalNot(IsFinite(ReduceAllSum(x))), LessThan(state[stateBad], Const(g, int32(0))))
-		return []*Node{x, rng, Where(broken, i, state[stateBad])}
+		t, tNext := at(inputs[inputGrid], i), at(inputs[inputGrid], Add(i, Const(i.Graph(), int32(1))))
+		rng, x, aux := m.Step(&s.problem, state[stateRNG], state[stateX], t, tNext, state[stateAux:], values(inputs[inputKnobs], knobs))
+		broken := And(LogicalNot(IsFinite(ReduceAllSum(x))), LessThan(state[stateBad], Const(i.Graph(), int32(0))))
+		return append([]*Node{x, rng, Where(broken, i, state[stateBad])}, aux...)
 	})
 	if host {
 		l.OnHost()

@@ -199,7 +199,7 @@ func TestCoefficientOfCorrector(t *testing.T) {
 			m := PC{Corrector: recorder{}, CorrectorFirst: first}
 			p := Problem{SDE: c.s, N: 1, Dim: 2, DType: dtypes.Float64}
 			out := MustNewExec(backend.Go(), func(rng, x, t, tNext *Node) *Node {
-				_, next := m.Step(&p, rng, x, t, tNext, nil)
+				_, next, _ := m.Step(&p, rng, x, t, tNext, nil, nil)
 				return next
 			}).MustCall(must(RNGStateFromSeed(3)), [][]float64{{0, 0}}, []float64{0.5}, []float64{0.25})
 			got := flat(out[0])
