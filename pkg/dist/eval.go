@@ -35,6 +35,11 @@ func ResponsibilitiesAt(m Mixture, x mat.Matrix, alpha, sigma float64) (*mat.Den
 	return dense(evaluate(m, "Responsibilities", m.Responsibilities, x, alpha, sigma))
 }
 
+// LogPosteriorAt evaluates m.LogPosterior in float64 on the host, [n, K]; errors as in LogProbAt.
+func LogPosteriorAt(m Mixture, x mat.Matrix, alpha, sigma float64) (*mat.Dense, error) {
+	return dense(evaluate(m, "LogPosterior", m.LogPosterior, x, alpha, sigma))
+}
+
 // DivergenceAt evaluates m.Divergence in float64 on the host, [n]; errors as in LogProbAt.
 func DivergenceAt(m Mixture, x mat.Matrix, alpha, sigma float64) ([]float64, error) {
 	values, _, err := evaluate(m, "Divergence", m.Divergence, x, alpha, sigma)

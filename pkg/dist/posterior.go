@@ -21,6 +21,16 @@ func (m Mixture) Responsibilities(x, alpha, sigma *Node) *Node {
 	return m.posterior(m.components.at(x, alpha, sigma))
 }
 
+// LogPosterior is log p(k | alpha X + sigma Z = x), [B, K]: the log of Responsibilities, also where those underflow. Its
+// gradient in x is ClassScore of k less Score, which is what a classifier must learn to guide a score to class k.
+func (m Mixture) LogPosterior(x, alpha, sigma *Node) *Node {
+	checkInputs("Mixture.LogPosterior", m.Dim(), x, alpha, sigma)
+	logJoint := m.logJoint(m.components.at(x, alpha, sigma))
+	logOdds := Sub(logJoint, rowMax(logJoint))
+	total := ReduceSum(Exp(logOdds), 1)
+	return Sub(logOdds, Reshape(Log(total), x.Shape().Dim(0), 1))
+}
+
 // Score implements Law: the posterior mean of the scores of the components.
 func (m Mixture) Score(x, alpha, sigma *Node) *Node {
 	checkInputs("Mixture.Score", m.Dim(), x, alpha, sigma)

@@ -63,15 +63,11 @@ func (c *components) simulate(rng *Node, n int, dtype dtypes.DType, labels *Node
 	return rng, Add(means, ReduceSum(Mul(roots, Reshape(z, n, 1, c.dim)), 2))
 }
 
-// roots returns for each component the matrix U diag(sqrt(vars)), which turns white noise into its noise: [K, d, d].
+// roots returns for each component the square root of its covariance, which turns white noise into its noise: [K, d, d].
 func (c *components) roots() []float64 {
 	var out []float64
-	for k, u := range c.bases {
-		for i := range c.dim {
-			for j := range c.dim {
-				out = append(out, u.At(i, j)*math.Sqrt(c.vars.At(k, j)))
-			}
-		}
+	for k := range c.k {
+		out = append(out, flat(c.root(k))...)
 	}
 	return out
 }
