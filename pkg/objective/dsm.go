@@ -1,5 +1,5 @@
-// Package objective holds the losses that fit a score: denoising score matching with its weightings lambda(t) and its
-// ways of drawing times.
+// Package objective holds the losses that fit a score, denoising score matching with its weightings lambda(t), and a
+// classifier of noised data, the cross-entropy; and the ways of drawing times for both.
 package objective
 
 import (
@@ -27,7 +27,7 @@ type DSM struct {
 // Loss draws times and noise for clean data x0 [B, d] and returns the advanced random state and the scalar loss, the
 // mean over the batch of the weighted squared errors summed over coordinates.
 func (o DSM) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
-	rng, t, weight := o.times().Draw(o.SDE, rng, x0)
+	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
 	rng, z := RandomNormal(rng, x0.Shape())
 	return rng, ReduceAllMean(Mul(weight, o.Errors(f, x0, z, t)))
 }
@@ -36,8 +36,7 @@ func (o DSM) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 // computed as (lambda/Sigma^2) |Sigma f + z|^2, whose factors stay of order one as Sigma goes to 0.
 func (o DSM) Errors(f score.Func, x0, z, t *Node) *Node {
 	alpha, sigma := o.SDE.Alpha(t), o.SDE.Sigma(t)
-	x := Add(Mul(sde.Like(alpha, x0), x0), Mul(sde.Like(sigma, x0), z))
-	residual := Add(Mul(sde.Like(sigma, x0), f(x, t)), z)
+	residual := Add(Mul(sde.Like(sigma, x0), f(noised(x0, z, alpha, sigma), t)), z)
 	errors := ReduceSum(Square(residual), -1)
 	if ratio := o.Weighting.orDefault().ratio(o.SDE, t, alpha, sigma); ratio != nil {
 		errors = Mul(ratio, errors)
@@ -45,14 +44,12 @@ func (o DSM) Errors(f score.Func, x0, z, t *Node) *Node {
 	return errors
 }
 
-func (o DSM) times() TimeSampler {
-	if o.Time == nil {
-		return Uniform{}
-	}
-	return o.Time
+// noised is x_t = alpha x_0 + sigma z.
+func noised(x0, z, alpha, sigma *Node) *Node {
+	return Add(Mul(sde.Like(alpha, x0), x0), Mul(sde.Like(sigma, x0), z))
 }
 
 // String names the weighting and the time sampling.
 func (o DSM) String() string {
-	return fmt.Sprintf("DSM, lambda = %s, t %s", o.Weighting.orDefault(), o.times())
+	return fmt.Sprintf("DSM, lambda = %s, t %s", o.Weighting.orDefault(), orUniform(o.Time))
 }

@@ -72,6 +72,13 @@ func (l LogNormalSigma) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node)
 // String names the law.
 func (l LogNormalSigma) String() string { return fmt.Sprintf("ln sigma ~ N(%g, %g^2)", l.Mean, l.Std) }
 
+func orUniform(times TimeSampler) TimeSampler {
+	if times == nil {
+		return Uniform{}
+	}
+	return times
+}
+
 func batch(x0 *Node) shapes.Shape { return shapes.Make(x0.DType(), x0.Shape().Dim(0)) }
 
 func spread(s sde.SDE, u *Node) *Node {

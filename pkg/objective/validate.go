@@ -18,25 +18,28 @@ const trialBatch = 16
 // Validate refuses an objective that cannot be trained: an unusable SDE, a weight that is negative or not finite
 // somewhere on the span, Sigma = 0 at its start, or a time sampler that fails or leaves the span. It evaluates all of
 // them once on the host.
-func (o DSM) Validate() error {
-	if err := sde.Validate(o.SDE); err != nil {
-		return fmt.Errorf("objective: DSM: %w", err)
+func (o DSM) Validate() error { return validate(o, o.SDE, o.Time, o.Weighting) }
+
+// validate checks what the objective o is made of.
+func validate(o fmt.Stringer, s sde.SDE, times TimeSampler, weighting Weighting) error {
+	if err := sde.Validate(s); err != nil {
+		return fmt.Errorf("objective: %s: %w", o, err)
 	}
 	rng, err := RNGStateFromSeed(1)
 	if err != nil {
 		return err
 	}
-	ts := grid(o.SDE)
-	ts[0] = o.SDE.Span().Eps
+	ts := grid(s)
+	ts[0] = s.Span().Eps
 	results, err := CallOnceN(backend.Go(), func(t, rng *Node) []*Node {
 		defer backend.PanicWithError()
-		_, drawn, weight := o.times().Draw(o.SDE, rng, Zeros(t.Graph(), shapes.Make(dtypes.Float64, trialBatch, 1)))
-		return []*Node{o.SDE.Alpha(t), o.SDE.Sigma(t), o.Weighting.Lambda(o.SDE, t), drawn, weight}
+		_, drawn, weight := orUniform(times).Draw(s, rng, Zeros(t.Graph(), shapes.Make(dtypes.Float64, trialBatch, 1)))
+		return []*Node{s.Alpha(t), s.Sigma(t), weighting.Lambda(s, t), drawn, weight}
 	}, ts, rng)
 	if err != nil {
 		return fmt.Errorf("objective: %s: %w", o, err)
 	}
-	span := o.SDE.Span()
+	span := s.Span()
 	for k, c := range []column{
 		{"Alpha", len(ts), smallest, math.MaxFloat32},
 		{"Sigma", len(ts), smallest, math.MaxFloat32},
@@ -52,7 +55,7 @@ func (o DSM) Validate() error {
 			slack := 1e-9 * c.min
 			if !(v >= c.min-slack && v <= c.max*(1+1e-9)) {
 				return fmt.Errorf("objective: %s: %s of %s is %g (number %d of %d, from t = %g to %g), want it in [%g, %g]",
-					o, c.name, o.SDE, v, i+1, c.n, span.Eps, span.T, c.min, c.max)
+					o, c.name, s, v, i+1, c.n, span.Eps, span.T, c.min, c.max)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package score
 
 import (
 	"fmt"
-	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -16,55 +15,51 @@ type Net interface {
 	String() string
 }
 
-// Scopes of a Model's variables in its store.
-const (
-	Scope    = "score"     // the weights that training changes
-	EMAScope = "ema/score" // their bias-corrected exponential moving average
-)
-
-// Model is a learned score: a parametrisation around a network whose weights lie in a store.
+// Model is a learned score: a parametrisation around a network whose weights lie in a store. Models that serve in one
+// graph need different names.
 type Model struct {
 	SDE             sde.SDE
 	Parametrisation Parametrisation
 	Net             Net
 	Std             float64 // standard deviation of the data, over all coordinates
 	Store           *model.Store
+	Name            string // scope of the variables in the store; may be empty
 }
 
 // Func is the score with the averaged (EMA) weights. It panics where they are missing: they come from training or from
 // a checkpoint.
-func (m *Model) Func() Func {
-	return func(x, t *Node) *Node {
-		known := m.Store.NumVariables()
-		y := m.with(EMAScope)(x, t)
-		if m.forget(known) {
-			panic(fmt.Errorf("score: model %s has no averaged weights: train it or load a checkpoint first", m))
-		}
-		return y
-	}
-}
-
-// forget removes all variables but the first known ones, so that nothing takes them for weights later, and tells
-// whether there were any.
-func (m *Model) forget(known int) bool {
-	all := slices.Collect(m.Store.IterVariables())
-	for _, v := range all[known:] {
-		if err := m.Store.DeleteVariable(v.Path()); err != nil {
-			panic(err)
-		}
-	}
-	return len(all) > known
-}
+func (m *Model) Func() Func { return m.with(m.weights().averaged, nil) }
 
 // Live is the score with the weights under training. It creates them where they do not exist.
-func (m *Model) Live() Func { return m.with(Scope) }
+func (m *Model) Live() Func { return m.with(m.weights().live, nil) }
 
-func (m *Model) with(scope string) Func {
+// FuncGiven is Func for a network with a condition y(x), [B, c], that enters it beside x as further coordinates: the
+// one-hot code of a class, say. Its Net must state its Output, since it sees more coordinates than it returns.
+func (m *Model) FuncGiven(y func(x *Node) *Node) Func { return m.with(m.weights().averaged, y) }
+
+// LiveGiven is FuncGiven with the weights under training.
+func (m *Model) LiveGiven(y func(x *Node) *Node) Func { return m.with(m.weights().live, y) }
+
+func (m *Model) with(net func(x, noise *Node) *Node, y func(x *Node) *Node) Func {
 	return func(x, t *Node) *Node {
-		s := m.Store.Scope("/" + scope)
-		return m.Parametrisation.Wrap(m.SDE, m.Std, func(x, noise *Node) *Node { return m.Net.Apply(s, x, noise) })(x, t)
+		return m.Parametrisation.Wrap(m.SDE, m.Std, func(in, noise *Node) *Node {
+			if y != nil {
+				in = Concatenate([]*Node{in, y(x)}, -1)
+			}
+			return net(in, noise)
+		})(x, t)
 	}
 }
+
+func (m *Model) weights() weights {
+	return weights{m.Net, m.Store, m.Scope(), m.EMAScope(), m.String()}
+}
+
+// Scope is the path of the weights under training.
+func (m *Model) Scope() string { return scope(m.Name, "score") }
+
+// EMAScope is the path of their bias-corrected exponential moving average.
+func (m *Model) EMAScope() string { return scope(m.Name, "ema/score") }
 
 // String names the model by its parts.
 func (m *Model) String() string {

@@ -31,6 +31,12 @@ type kernel struct {
 	std             float64
 }
 
+func newKernel(s sde.SDE, std float64, t *Node) kernel {
+	alpha, sigma := s.Alpha(t), s.Sigma(t)
+	total := Sqrt(Add(MulScalar(Square(alpha), std*std), Square(sigma)))
+	return kernel{t, alpha, sigma, total, std}
+}
+
 // logNoise is c_noise = ln(Sigma/Alpha)/4, the network's view of time.
 func (k kernel) logNoise() *Node { return MulScalar(Log(Div(k.sigma, k.alpha)), 0.25) }
 
@@ -93,9 +99,7 @@ func (p Parametrisation) Wrap(s sde.SDE, std float64, net func(x, noise *Node) *
 		panic(fmt.Errorf("score: standard deviation of the data is %g, want > 0 and finite", std))
 	}
 	return func(x, t *Node) *Node {
-		alpha, sigma := s.Alpha(t), s.Sigma(t)
-		total := Sqrt(Add(MulScalar(Square(alpha), std*std), Square(sigma)))
-		c := p.coef(kernel{t, alpha, sigma, total, std})
+		c := p.coef(newKernel(s, std, t))
 		in := x
 		if c.in != nil {
 			in = Mul(sde.Like(c.in, x), x)

@@ -188,12 +188,12 @@ func TestModelWithoutAverage(t *testing.T) {
 		}
 	}
 	for v := range m.Store.IterVariables() {
-		if strings.HasPrefix(v.Path(), "/"+EMAScope) {
+		if strings.HasPrefix(v.Path(), m.EMAScope()) {
 			t.Errorf("%s was left behind", v.Path())
 		}
 	}
-	for path, w := range map[string]float32{Scope: 2, EMAScope: 3} {
-		if _, err := m.Store.CreateVariable("/"+path+"/w", tensors.FromValue([][]float32{{w}})); err != nil {
+	for path, w := range map[string]float32{m.Scope(): 2, m.EMAScope(): 3} {
+		if _, err := m.Store.CreateVariable(path+"/w", tensors.FromValue([][]float32{{w}})); err != nil {
 			t.Fatal(err)
 		}
 	}

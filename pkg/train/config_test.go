@@ -107,8 +107,8 @@ func TestNoFolder(t *testing.T) {
 	if _, err := Fit(t.Context(), cfg, points(10), Settings{Backend: backend.Go(), Dir: file}); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("got %v", err)
 	}
-	if *calls != 0 {
-		t.Error("built a network first")
+	if *calls > 1 {
+		t.Error("built more than a trial network first")
 	}
 }
 

@@ -2,191 +2,104 @@ package train
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
-	"time"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/internal/host"
-	"github.com/scoresde/scoresde/pkg/internal/loop"
-	"github.com/scoresde/scoresde/pkg/run"
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
-// Settings are what does not change the result.
-type Settings struct {
-	Backend  compute.Backend                    // nil: backend.Open()
-	Dir      string                             // folder of the runs; empty: runs under run.Results()
-	Progress func(done, total int, note string) // called a few times per second
-	OnLoss   func(step int, loss float64)       // called with the mean loss of each chunk of steps
-}
-
-// LossPoint is the mean loss over the steps since the previous point.
-type LossPoint struct {
-	Step int     `json:"step"`
-	Loss float64 `json:"loss"`
-}
-
-// Fitted is a trained score.
+// Fitted is a trained score. Its name, the scope of its variables, is that of the run's folder.
 type Fitted struct {
 	*score.Model
-	Dir     string        // of the run
-	Steps   int           // steps taken
-	Losses  []LossPoint   // the course of training
-	Elapsed time.Duration // of the steps and their compilation, over all the calls that took part
-	Loaded  bool          // the run had been finished before
-	id      string
-}
-
-// record is what a checkpoint holds besides the variables.
-type record struct {
-	ID      string
-	Config  string
-	Losses  []LossPoint
-	Seconds float64
+	Course
 }
 
 // Fit trains cfg's score on the rows of data and returns it. It is idempotent: a finished run is loaded, an interrupted
 // one goes on where its last checkpoint stands. When ctx ends, Fit saves a checkpoint and returns an error that wraps
 // ctx's; when loss or gradient stop being finite, it returns an error with the step and keeps the weights before it.
 func Fit(ctx context.Context, cfg Config, data mat.Matrix, set Settings) (*Fitted, error) {
+	if cfg.Drop != 0 {
+		return nil, unusable("Drop", cfg.Drop, "0 where there is no condition; FitGiven takes one")
+	}
+	std, err := checkScore(cfg, data)
+	if err != nil {
+		return nil, err
+	}
+	_, d := data.Dims()
+	return cfg.fit(ctx, std, []mat.Matrix{data}, d, set)
+}
+
+// FitGiven trains the score given a condition, as Fit does: row i of y, [n, c] finite numbers, is the condition of row i
+// of data, [n, d]; the one-hot code of a class, say (score.OneHotRows). The network sees the condition as c further
+// coordinates and must state that its output has d. One network serves the score of any condition, FuncGiven(y), and,
+// where cfg.Drop > 0, the score without one, FuncGiven of zeros.
+func FitGiven(ctx context.Context, cfg Config, data, y mat.Matrix, set Settings) (*Fitted, error) {
+	std, err := checkScore(cfg, data)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkConditions(y, data); err != nil {
+		return nil, err
+	}
+	_, d := data.Dims()
+	_, c := y.Dims()
+	return cfg.fit(ctx, std, []mat.Matrix{data, y}, d+c, set)
+}
+
+func checkScore(cfg Config, data mat.Matrix) (std float64, err error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return 0, err
 	}
-	std, err := checkData(data)
+	return checkData(data)
+}
+
+// fit trains on the tables data and, where there is one, condition. The network sees in coordinates.
+func (c Config) fit(ctx context.Context, std float64, tables []mat.Matrix, in int, set Settings) (*Fitted, error) {
+	id, err := c.id(tables...)
 	if err != nil {
 		return nil, err
 	}
-	if set.Dir == "" {
-		set.Dir = filepath.Join(run.Results(), "runs")
+	f := &Fitted{Model: c.model(std, id)}
+	_, d := tables[0].Dims()
+	t := &training{
+		Recipe: c.Recipe, id: id, what: c.Objective.String() + "; " + f.Model.String(),
+		course: &f.Course, store: f.Store, scope: f.Scope(), average: f.EMAScope(),
+		net: c.Net, in: in, out: d, tables: tables, loss: c.loss(f.Model),
 	}
-	id, err := cfg.id(data)
-	if err != nil {
+	if err := t.open(ctx, &set); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(set.Dir, cfg.Name+"-"+id)
-	if err := run.Folder(dir); err != nil {
-		return nil, err
-	}
-	f := &Fitted{Dir: dir, Model: &score.Model{
-		SDE: cfg.Objective.SDE, Parametrisation: cfg.Parametrisation, Net: cfg.Net, Std: std, Store: model.NewStore(),
-	}}
-	var past record
-	switch f.Steps, err = run.Load(dir, f.Store, &past); {
-	case errors.Is(err, run.ErrNoCheckpoint):
-		if err := cfg.begin(f.Store); err != nil {
-			return nil, err
-		}
-	case err != nil:
-		return nil, err
-	case past.ID != id:
-		return nil, fmt.Errorf("train: the checkpoint in %s belongs to run %q, want %q; remove the folder", dir, past.ID, id)
-	}
-	f.id, f.Losses, f.Elapsed = id, past.Losses, time.Duration(past.Seconds*float64(time.Second))
-	if f.Steps >= cfg.Steps {
-		f.Loaded = true
-		return f, nil
-	}
-	if set.Backend == nil {
-		if set.Backend, err = backend.Open(); err != nil {
-			return nil, err
-		}
-	}
-	return f, cfg.advance(ctx, f, data, set)
+	return f, t.advance(ctx, set)
 }
 
-// begin seeds a new store: one stream for the initial weights, another for the training.
-func (c Config) begin(store *model.Store) error {
-	if err := store.SetRNGStateFromSeed(c.Seed); err != nil {
-		return err
-	}
-	state, err := RNGStateFromSeed(^c.Seed)
-	if err != nil {
-		return err
-	}
-	v, err := store.CreateVariable(rngPath, state)
-	if err != nil {
-		return err
-	}
-	v.SetTrainable(false)
-	return nil
-}
-
-const checkpointTime = 30 * time.Second
-
-// advance runs the remaining steps in chunks.
-func (c Config) advance(ctx context.Context, f *Fitted, data mat.Matrix, set Settings) error {
-	live := f.Live()
-	l := loop.New(set.Backend, f.Store, states, c.step(func(rng, batch *Node) (*Node, *Node) {
-		return c.Objective.Loss(live, rng, batch)
-	}))
-	rates := make([]float32, c.Steps)
-	for i := range rates {
-		rates[i] = float32(c.Rate(i))
-	}
-	inputs := []*tensors.Tensor{host.Tensor(data, dtypes.Float32), tensors.FromValue(rates)}
-	saved, chunk := time.Now(), 1
-	for f.Steps < c.Steps {
-		if ctx.Err() != nil {
-			return c.interrupted(ctx, f)
-		}
-		start, to := time.Now(), min(f.Steps+chunk, c.Steps)
-		state := []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(-1))}
-		state, err := l.Run(f.Steps, to, state, inputs)
-		if err != nil {
-			return fmt.Errorf("train: %w", err)
-		}
-		if bad := tensors.ToScalar[int32](state[stateBadStep]); bad >= 0 {
-			f.Steps = int(bad)
-			return errors.Join(fmt.Errorf("train: loss or gradient is not finite at step %d; the weights before it are kept", bad), c.save(f))
-		}
-		f.Losses = append(f.Losses, LossPoint{to, float64(tensors.ToScalar[float32](state[stateLossSum])) / float64(to-f.Steps)})
-		f.Steps = to
-		took := time.Since(start)
-		f.Elapsed += took
-		c.report(f, set)
-		chunk = loop.NextChunk(chunk, took)
-		if time.Since(saved) > checkpointTime && f.Steps < c.Steps {
-			if err := c.save(f); err != nil {
-				return err
-			}
-			saved = time.Now()
-		}
-	}
-	return c.save(f)
-}
-
-func (c Config) report(f *Fitted, set Settings) {
-	last := f.Losses[len(f.Losses)-1]
-	if set.OnLoss != nil {
-		set.OnLoss(last.Step, last.Loss)
-	}
-	if set.Progress != nil {
-		set.Progress(f.Steps, c.Steps, fmt.Sprintf("loss %.4f", last.Loss))
+// model is the score to train, for data of standard deviation std.
+func (c Config) model(std float64, id string) *score.Model {
+	return &score.Model{
+		SDE: c.Objective.SDE, Parametrisation: c.Parametrisation, Net: c.Net, Std: std, Store: model.NewStore(), Name: c.folder(id),
 	}
 }
 
-func (c Config) save(f *Fitted) error {
-	return run.Save(f.Dir, f.Store, f.Steps, record{
-		ID: f.id, Config: fmt.Sprintf("%s; %s", c.Objective, f.Model), Losses: f.Losses, Seconds: f.Elapsed.Seconds(),
-	})
+// loss is that of batches of data [B, d], or of data and condition [B, c].
+func (c Config) loss(m *score.Model) lossFunc {
+	return func(rng *Node, batch []*Node) (newRNG, loss *Node) {
+		if len(batch) == 1 {
+			return c.Objective.Loss(m.Live(), rng, batch[0])
+		}
+		rng, y := c.dropped(rng, batch[1])
+		return c.Objective.Loss(m.LiveGiven(func(*Node) *Node { return y }), rng, batch[0])
+	}
 }
 
-// interrupted keeps what was done. The error tells a person how to go on.
-func (c Config) interrupted(ctx context.Context, f *Fitted) error {
-	if f.Steps == 0 {
-		return fmt.Errorf("train: stopped before the first step: %w", context.Cause(ctx))
+// dropped replaces each row of y [B, c] by zeros with probability Drop.
+func (c Config) dropped(rng, y *Node) (newRNG, kept *Node) {
+	if c.Drop == 0 {
+		return rng, y
 	}
-	if err := c.save(f); err != nil {
-		return errors.Join(err, context.Cause(ctx))
-	}
-	return fmt.Errorf("train: stopped after step %d of %d, checkpoint saved; run again to go on: %w", f.Steps, c.Steps, context.Cause(ctx))
+	rng, u := RandomUniform(rng, shapes.Make(dtypes.Float32, y.Shape().Dim(0), 1))
+	keep := GreaterOrEqual(u, ConstAs(u, c.Drop))
+	return rng, Mul(y, ConvertDType(keep, y.DType()))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
 
 	"gonum.org/v1/gonum/mat"
@@ -13,29 +14,47 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// recipeVersion changes when the same Config would train something else.
-const recipeVersion = 2
+// recipeVersion changes when the same configuration would train something else.
+const recipeVersion = 3
 
-// id identifies the run: a hash over the resolved configuration and the data. It must be the same in every process,
-// since each notebook cell is one, so nothing like a function's address may enter.
-func (c Config) id(data mat.Matrix) (string, error) {
+// id identifies the run on these tables (data, and conditions where there are some): a hash over the resolved
+// configuration and the numbers. It must be the same in every process, since each notebook cell is one, so nothing like
+// a function's address may enter.
+func (c Config) id(tables ...mat.Matrix) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "recipe %d\n", recipeVersion)
+	fmt.Fprintf(h, "score %s %s %g\n", c.Objective, c.Parametrisation, c.Drop)
 	if err := identifySDE(h, c.Objective.SDE); err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%s\n%s\n", c.Objective, c.Parametrisation)
 	identify(h, c.Objective.Time)
 	identify(h, c.Net)
-	fmt.Fprintf(h, "%d %d %g %d %g %g %d\n", c.Steps, c.Batch, c.LearningRate, c.WarmUp, c.ClipNorm, c.EMA, c.Seed)
-	n, d := data.Dims()
-	fmt.Fprintf(h, "%d x %d\n", n, d)
-	for i := range n {
-		for k := range d {
-			binary.Write(h, binary.LittleEndian, data.At(i, k)) // a hash does not fail
+	return c.Recipe.id(h, tables), nil
+}
+
+func (c ClassifierConfig) id(data, y mat.Matrix) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "classifier %s %d\n", c.Objective, c.Classes)
+	if err := identifySDE(h, c.Objective.SDE); err != nil {
+		return "", err
+	}
+	identify(h, c.Objective.Time)
+	identify(h, c.Net)
+	return c.Recipe.id(h, []mat.Matrix{data, y}), nil
+}
+
+// id adds the recipe, without the name, and the tables to what is in h already.
+func (r Recipe) id(h hash.Hash, tables []mat.Matrix) string {
+	fmt.Fprintf(h, "recipe %d: %d %d %g %d %g %g %d\n", recipeVersion, r.Steps, r.Batch, r.LearningRate, r.WarmUp, r.ClipNorm, r.EMA, r.Seed)
+	for _, m := range tables {
+		n, d := m.Dims()
+		fmt.Fprintf(h, "%d x %d\n", n, d)
+		for i := range n {
+			for k := range d {
+				binary.Write(h, binary.LittleEndian, m.At(i, k)) // a hash does not fail
+			}
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil))[:12], nil
+	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // identifySDE writes what a process is, its functions on its span, because names leave parameters out (the span, the

@@ -2,23 +2,23 @@ package train
 
 import (
 	"math"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 	"github.com/gomlx/gomlx/ml/train"
 	"github.com/gomlx/gomlx/ml/train/optimizer"
-
-	"github.com/scoresde/scoresde/pkg/score"
 )
 
 // rngPath is the variable with the random state of training: in the store, so that a checkpoint holds it.
 const rngPath = "/training/rng"
 
-// lossFunc builds the loss of one batch [B, d] of data.
-type lossFunc func(rng, batch *Node) (newRNG, loss *Node)
+// lossFunc builds the loss of one batch, [B, ...] of each table.
+type lossFunc func(rng *Node, batch []*Node) (newRNG, loss *Node)
 
 // State of the loop besides the variables.
 const (
@@ -27,48 +27,54 @@ const (
 	states
 )
 
+// startState is the state before a chunk of steps.
+func startState() []*tensors.Tensor {
+	return []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(-1))}
+}
+
 // Inputs of the loop.
 const (
-	inputData  = iota // [n, d]
-	inputRates        // [Steps]
+	inputRates  = iota // [Steps]
+	inputTables        // and the following: [n, ...] each
 )
 
 // step is one optimiser step. It must use only what it is given, because it is built inside the body of a loop.
 // A step with a non-finite loss or gradient, and every step after it, changes nothing.
-func (c Config) step(loss lossFunc) func(*model.Scope, *Node, []*Node, []*Node) []*Node {
-	adam := optimizer.Adam().LearningRate(c.LearningRate).Done().(train.OptimizeWithGradients)
-	return func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
-		g := i.Graph()
-		store := model.GetStore(g)
-		scope := store.Scope("/" + score.Scope)
-		before := snapshot(store, g)
+func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+	g := i.Graph()
+	store := t.store
+	scope := store.Scope(t.scope)
+	before := snapshot(store, g)
 
-		rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
-		rng, batch := c.draw(rngVar.NodeValue(g), inputs[inputData])
-		rng, l := loss(rng, batch)
+	rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
+	rng, batch := t.draw(rngVar.NodeValue(g), inputs[inputTables:])
+	rng, l := t.loss(rng, batch)
 
-		weights := trainable(scope, g)
-		grads, norm := c.clipped(l, weights)
-		ok := And(LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), And(IsFinite(norm), IsFinite(l)))
+	weights := trainable(scope, g)
+	grads, norm := t.clipped(l, weights)
+	ok := And(LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), And(IsFinite(norm), IsFinite(l)))
 
-		optimizer.LearningRateVar(scope, l.DType(), c.LearningRate).
-			SetNodeValue(Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1))))
-		adam.UpdateGraphWithGradients(scope, grads, l.DType())
-		c.average(store, g, weights, i)
-		rngVar.SetNodeValue(rng)
-		for v, old := range before {
-			v.SetNodeValue(Where(ok, v.NodeValue(g), old))
-		}
-		bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
-		return []*Node{Add(state[stateLossSum], Where(ok, l, ScalarZero(g, l.DType()))), bad}
+	optimizer.LearningRateVar(scope, l.DType(), t.LearningRate).
+		SetNodeValue(Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1))))
+	optimizer.Adam().LearningRate(t.LearningRate).Done().(train.OptimizeWithGradients).
+		UpdateGraphWithGradients(scope, grads, l.DType())
+	t.updateAverages(g, weights, i)
+	rngVar.SetNodeValue(rng)
+	for v, old := range before {
+		v.SetNodeValue(Where(ok, v.NodeValue(g), old))
 	}
+	bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
+	return []*Node{Add(state[stateLossSum], Where(ok, l, ScalarZero(g, l.DType()))), bad}
 }
 
-// draw takes a batch with replacement.
-func (c Config) draw(rng, data *Node) (newRNG, batch *Node) {
-	n := int32(data.Shape().Dim(0))
-	rng, rows := RandomIntN(rng, n, shapes.Make(dtypes.Int32, c.Batch))
-	return rng, Gather(data, InsertAxes(rows, -1))
+// draw takes the same rows of each table, with replacement.
+func (r Recipe) draw(rng *Node, tables []*Node) (newRNG *Node, batch []*Node) {
+	n := int32(tables[0].Shape().Dim(0))
+	rng, rows := RandomIntN(rng, n, shapes.Make(dtypes.Int32, r.Batch))
+	for _, table := range tables {
+		batch = append(batch, Gather(table, InsertAxes(rows, -1)))
+	}
+	return rng, batch
 }
 
 // trainable lists the weights that the loss uses, in order of creation.
@@ -83,7 +89,7 @@ func trainable(scope *model.Scope, g *Graph) []*model.Variable {
 }
 
 // clipped returns the gradients, scaled down to a global norm of at most ClipNorm, and the norm before that.
-func (c Config) clipped(loss *Node, weights []*model.Variable) (grads []*Node, norm *Node) {
+func (r Recipe) clipped(loss *Node, weights []*model.Variable) (grads []*Node, norm *Node) {
 	nodes := make([]*Node, len(weights))
 	for k, v := range weights {
 		nodes[k] = v.NodeValue(loss)
@@ -94,8 +100,8 @@ func (c Config) clipped(loss *Node, weights []*model.Variable) (grads []*Node, n
 		sum = Add(sum, ReduceAllSum(Square(d)))
 	}
 	norm = Sqrt(sum)
-	if c.ClipNorm > 0 {
-		scale := MinScalar(MulScalar(Reciprocal(AddScalar(norm, 1e-12)), c.ClipNorm), 1)
+	if r.ClipNorm > 0 {
+		scale := MinScalar(MulScalar(Reciprocal(AddScalar(norm, 1e-12)), r.ClipNorm), 1)
 		for k := range grads {
 			grads[k] = Mul(grads[k], scale)
 		}
@@ -103,26 +109,26 @@ func (c Config) clipped(loss *Node, weights []*model.Variable) (grads []*Node, n
 	return grads, norm
 }
 
-// average moves the averaged weights towards the weights by (1-EMA)/(1-EMA^(i+1)): the recursion of the bias-corrected
-// exponential moving average, whose first value is the first weights themselves.
-func (c Config) average(store *model.Store, g *Graph, weights []*model.Variable, i *Node) {
+// updateAverages moves the averaged weights towards the weights by (1-EMA)/(1-EMA^(i+1)): the recursion of the
+// bias-corrected exponential moving average, whose first value is the first weights themselves.
+func (t *training) updateAverages(g *Graph, weights []*model.Variable, i *Node) {
 	rate := ScalarOne(g, dtypes.Float32)
-	if c.EMA > 0 {
+	if t.EMA > 0 {
 		n := AddScalar(ConvertDType(i, dtypes.Float32), 1)
-		grown := Neg(Expm1(MulScalar(n, math.Log(c.EMA)))) // 1 - EMA^(i+1), to the last digit at small i
-		rate = Div(Const(g, float32(1-c.EMA)), grown)
+		grown := Neg(Expm1(MulScalar(n, math.Log(t.EMA)))) // 1 - EMA^(i+1), to the last digit at small i
+		rate = Div(Const(g, float32(1-t.EMA)), grown)
 	}
 	for _, v := range weights {
-		e := averaged(store, v)
+		e := t.averaged(v)
 		old := e.NodeValue(g)
 		e.SetNodeValue(Add(old, Mul(ConvertDType(rate, old.DType()), Sub(v.NodeValue(g), old))))
 	}
 }
 
-// averaged is the variable under EMAScope that belongs to v under Scope.
-func averaged(store *model.Store, v *model.Variable) *model.Variable {
-	path := "/" + score.EMAScope + v.Path()[len("/"+score.Scope):]
-	return store.VariableWithShape(path, v.Shape(), initializer.Zero).SetTrainable(false)
+// averaged is the variable under average that belongs to v under scope.
+func (t *training) averaged(v *model.Variable) *model.Variable {
+	path := t.average + strings.TrimPrefix(v.Path(), t.scope)
+	return t.store.VariableWithShape(path, v.Shape(), initializer.Zero).SetTrainable(false)
 }
 
 // snapshot returns the present values of all variables in use, so that a bad step can be undone. Variables that do not

@@ -21,25 +21,30 @@ import (
 func shapeOf(y *Node) shapes.Shape { return shapes.Make(dtypes.Bool, y.Shape().Dimensions...) }
 
 // prepare sets up the loop of a run as Fit does.
-func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loop.Loop, *model.Store) {
+func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loop.Loop, []*tensors.Tensor, *score.Model) {
 	t.Helper()
 	std, err := checkData(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &score.Model{SDE: cfg.Objective.SDE, Parametrisation: cfg.Parametrisation, Net: cfg.Net, Std: std, Store: model.NewStore()}
-	if err := cfg.begin(m.Store); err != nil {
+	id, err := cfg.id(data)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return loop.New(b, m.Store, states, cfg.step(func(rng, batch *Node) (*Node, *Node) {
-		return cfg.Objective.Loss(m.Live(), rng, batch)
-	})), m.Store
+	m := cfg.model(std, id)
+	run := &training{
+		Recipe: cfg.Recipe, store: m.Store, scope: m.Scope(), average: m.EMAScope(), tables: []mat.Matrix{data}, loss: cfg.loss(m),
+	}
+	if err := run.seed(); err != nil {
+		t.Fatal(err)
+	}
+	l, inputs := run.loop(b)
+	return l, inputs, m
 }
 
 func advance(t *testing.T, l *loop.Loop, from, to int, inputs []*tensors.Tensor) {
 	t.Helper()
-	state := []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(-1))}
-	state, err := l.Run(from, to, state, inputs)
+	state, err := l.Run(from, to, startState(), inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,18 +55,18 @@ func advance(t *testing.T, l *loop.Loop, from, to int, inputs []*tensors.Tensor)
 
 // trained runs the first steps of cfg. For 0 steps it takes one whose learning rate and every change are undone by a
 // state that is bad already, which leaves the initial values of all variables.
-func trained(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix, steps int) *model.Store {
+func trained(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix, steps int) *score.Model {
 	t.Helper()
-	l, store := prepare(t, b, cfg, data)
+	l, inputs, m := prepare(t, b, cfg, data)
 	if steps == 0 {
 		state := []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(0))}
-		if _, err := l.Run(0, 1, state, tensorsOf(data, cfg)); err != nil {
+		if _, err := l.Run(0, 1, state, inputs); err != nil {
 			t.Fatal(err)
 		}
-		return store
+		return m
 	}
-	advance(t, l, 0, steps, tensorsOf(data, cfg))
-	return store
+	advance(t, l, 0, steps, inputs)
+	return m
 }
 
 // TestDeviceEqualsHost: the loop on the device and the loop of the host take the same steps.
@@ -75,16 +80,16 @@ func TestDeviceEqualsHost(t *testing.T) {
 	}
 	cfg, _ := small(50)
 	data := points(200)
-	device, got := prepare(t, b, cfg, data)
-	host, want := prepare(t, b, cfg, data)
+	device, inputs, got := prepare(t, b, cfg, data)
+	host, _, want := prepare(t, b, cfg, data)
 	host.OnHost()
-	advance(t, device, 0, cfg.Steps, tensorsOf(data, cfg))
-	advance(t, host, 0, cfg.Steps, tensorsOf(data, cfg))
-	for v := range want.IterVariables() {
+	advance(t, device, 0, cfg.Steps, inputs)
+	advance(t, host, 0, cfg.Steps, inputs)
+	for v := range want.Store.IterVariables() {
 		if v.Shape().DType != dtypes.Float32 {
 			continue
 		}
-		a := tensors.MustCopyFlatData[float32](got.GetVariable(v.Path()).MustValue())
+		a := tensors.MustCopyFlatData[float32](got.Store.GetVariable(v.Path()).MustValue())
 		for k, b := range tensors.MustCopyFlatData[float32](v.MustValue()) {
 			if d := math.Abs(float64(a[k] - b)); !(d < 2e-3*(math.Abs(float64(b))+0.1)) {
 				t.Errorf("%s[%d]: device %g, host %g", v.Path(), k, a[k], b)
@@ -108,7 +113,7 @@ func (linear) String() string { return "linear" }
 
 func values(t *testing.T, s *model.Store, scope string) []float32 {
 	t.Helper()
-	v := s.GetVariable("/" + scope + "/w")
+	v := s.GetVariable(scope + "/w")
 	if v == nil {
 		t.Fatalf("no weights under %s", scope)
 	}
@@ -123,13 +128,13 @@ func TestAverage(t *testing.T) {
 			cfg, _ := small(25)
 			cfg.Net, cfg.EMA, cfg.WarmUp = linear{}, decay, 5
 			data := points(100)
-			start := values(t, trained(t, backend.Go(), cfg, data, 0), score.Scope)
-			l, store := prepare(t, backend.Go(), cfg, data)
-			inputs := tensorsOf(data, cfg)
+			first := trained(t, backend.Go(), cfg, data, 0)
+			start := values(t, first.Store, first.Scope())
+			l, inputs, m := prepare(t, backend.Go(), cfg, data)
 			sum, total := make([]float64, 2), 0.0
 			for i := range cfg.Steps {
 				advance(t, l, i, i+1, inputs)
-				w, got := values(t, store, score.Scope), values(t, store, score.EMAScope)
+				w, got := values(t, m.Store, m.Scope()), values(t, m.Store, m.EMAScope())
 				if i == 0 {
 					for k := range w {
 						if step := math.Abs(float64(w[k] - start[k])); math.Abs(step-cfg.Rate(0)) > 1e-3*cfg.Rate(0) {
@@ -145,7 +150,7 @@ func TestAverage(t *testing.T) {
 					}
 				}
 			}
-			rate := store.GetVariable("/" + score.Scope + "/optimizers/learning_rate")
+			rate := m.Store.GetVariable(m.Scope() + "/optimizers/learning_rate")
 			if got, want := tensors.ToScalar[float32](rate.MustValue()), float32(cfg.Rate(cfg.Steps-1)); got != want {
 				t.Errorf("the last step took the rate %g, want %g", got, want)
 			}
@@ -158,9 +163,9 @@ func TestClip(t *testing.T) {
 	for clip, want := range map[float64]float64{0: 5, 1: 1, 4.9: 4.9, 100: 5} {
 		store := model.NewStore()
 		out, err := model.MustNewExec(backend.Go(), store, func(scope *model.Scope, c *Node) []*Node {
-			v := scope.Store().Scope("/"+score.Scope).VariableWithShape("w", shapes.Make(c.DType(), 2))
+			v := scope.VariableWithShape("w", shapes.Make(c.DType(), 2))
 			loss := ReduceAllSum(Mul(v.NodeValue(c), c))
-			grads, norm := Config{ClipNorm: clip}.clipped(loss, []*model.Variable{v})
+			grads, norm := Recipe{ClipNorm: clip}.clipped(loss, []*model.Variable{v})
 			return []*Node{grads[0], norm}
 		}).Call([]float32{3, -4})
 		if err != nil {
@@ -177,7 +182,7 @@ func TestClip(t *testing.T) {
 }
 
 func TestRate(t *testing.T) {
-	c := Config{Steps: 1000, WarmUp: 100, LearningRate: 2e-3}
+	c := Recipe{Steps: 1000, WarmUp: 100, LearningRate: 2e-3}
 	for i := range c.Steps {
 		r := c.Rate(i)
 		switch {
@@ -196,7 +201,7 @@ func TestRate(t *testing.T) {
 	if r := c.Rate(999); !(r > 0 && r < 1e-5*c.LearningRate) {
 		t.Errorf("last rate %g, want almost 0", r)
 	}
-	if r := (Config{Steps: 1, LearningRate: 1}).Rate(0); r != 1 {
+	if r := (Recipe{Steps: 1, LearningRate: 1}).Rate(0); r != 1 {
 		t.Errorf("without warm-up the first rate is %g", r)
 	}
 }

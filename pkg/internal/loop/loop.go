@@ -29,12 +29,14 @@ type Loop struct {
 	step    Step
 	device  bool
 	exec    *model.Exec
+	stores  []*model.Store // that the step uses, its own first
 	vars    []*model.Variable
 	builds  int
 }
 
-// New prepares a loop whose state has the given number of tensors. store holds the variables that step uses; nil if it
-// uses none. Nothing is compiled before the first Run.
+// New prepares a loop whose state has the given number of tensors. store holds the variables that step uses and may
+// change; nil if it uses none. It may read those of other stores that were announced by Use. Nothing is compiled before
+// the first Run.
 func New(b compute.Backend, store *model.Store, states int, step Step) *Loop {
 	if store == nil {
 		store = model.NewStore()
@@ -123,9 +125,12 @@ func (l *Loop) trace(state, inputs []*tensors.Tensor) error {
 		g := args[0].Graph()
 		next := l.step(scope, args[0], args[1:1+l.states], args[1+l.states:])
 		checkState(args[1:1+l.states], next)
-		for v := range l.store.IterVariables() {
-			if v.InUseByGraph(g) {
-				l.vars = append(l.vars, v)
+		l.stores = append([]*model.Store{l.store}, used(g)...)
+		for _, s := range l.stores {
+			for v := range s.IterVariables() {
+				if v.InUseByGraph(g) {
+					l.vars = append(l.vars, v)
+				}
 			}
 		}
 		traced = true
@@ -142,7 +147,12 @@ func (l *Loop) trace(state, inputs []*tensors.Tensor) error {
 	if _, err := exec.Compile(args...); !traced {
 		return err
 	}
-	return l.store.InitializeVariables(l.backend, nil)
+	for _, s := range l.stores {
+		if err := s.InitializeVariables(l.backend, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkState(state, next []*Node) {
@@ -160,6 +170,9 @@ func checkState(state, next []*Node) {
 // else may stand in the main graph, since constants and reductions are cached per graph, not per function.
 func (l *Loop) while(_ *model.Scope, args []*Node) []*Node {
 	g := args[0].Graph()
+	for _, s := range l.stores {
+		Use(g, s)
+	}
 	outer := make([]*Node, len(l.vars))
 	for k, v := range l.vars {
 		outer[k] = v.NodeValue(g)
@@ -196,6 +209,9 @@ func (l *Loop) while(_ *model.Scope, args []*Node) []*Node {
 	result := While(cond, body, init...)
 	for k, v := range l.vars {
 		if changed[k] {
+			if l.store.GetVariable(v.Path()) != v {
+				panic(fmt.Errorf("loop: the step changed %s, which belongs to another store than the loop's", v.Path()))
+			}
 			v.SetNodeValue(result[len(args)+k])
 		}
 	}

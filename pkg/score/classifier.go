@@ -1,0 +1,63 @@
+package score
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// Posterior returns log p_t(y|x) of all classes y, [B, K]: x is [B, d], t is [B] or [1].
+type Posterior func(x, t *Node) *Node
+
+// ExactPosterior is the posterior of the components of a mixture noised by s: the Bayes classifier.
+func ExactPosterior(law dist.Mixture, s sde.SDE) Posterior {
+	return func(x, t *Node) *Node { return law.LogPosterior(x, s.Alpha(t), s.Sigma(t)) }
+}
+
+// Classifier is a learned posterior: a network on noised data, scaled to unit variance, and on the noise level, whose
+// outputs [B, Classes] are logits (report, section 2.1; Song et al. 2021, section 5). Models that serve in one graph need
+// different names.
+type Classifier struct {
+	SDE     sde.SDE
+	Net     Net
+	Classes int
+	Std     float64 // standard deviation of the data, over all coordinates
+	Store   *model.Store
+	Name    string // scope of the variables in the store; may be empty
+}
+
+// Func is the posterior with the averaged (EMA) weights. It panics where they are missing.
+func (c *Classifier) Func() Posterior { return c.with(c.weights().averaged) }
+
+// Live is the posterior with the weights under training. It creates them where they do not exist.
+func (c *Classifier) Live() Posterior { return c.with(c.weights().live) }
+
+func (c *Classifier) with(net func(x, noise *Node) *Node) Posterior {
+	return func(x, t *Node) *Node {
+		k := newKernel(c.SDE, c.Std, t)
+		logits := net(Div(x, sde.Like(k.total, x)), k.logNoise())
+		if logits.Rank() != 2 || logits.Shape().Dim(1) != c.Classes {
+			panic(fmt.Errorf("score: classifier %s returned %s, want %d logits per example", c, logits.Shape(), c.Classes))
+		}
+		return LogSoftmax(logits)
+	}
+}
+
+func (c *Classifier) weights() weights {
+	return weights{c.Net, c.Store, c.Scope(), c.EMAScope(), c.String()}
+}
+
+// Scope is the path of the weights under training.
+func (c *Classifier) Scope() string { return scope(c.Name, "classifier") }
+
+// EMAScope is the path of their bias-corrected exponential moving average.
+func (c *Classifier) EMAScope() string { return scope(c.Name, "ema/classifier") }
+
+// String names the classifier by its parts.
+func (c *Classifier) String() string {
+	return fmt.Sprintf("%d-class %s for %s", c.Classes, c.Net, c.SDE)
+}

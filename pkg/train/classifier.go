@@ -1,0 +1,95 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/objective"
+	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// ClassifierConfig says what classifier is trained and how. Everything in it but the name is part of the run's identity.
+type ClassifierConfig struct {
+	Recipe
+	Objective objective.CrossEntropy
+	Net       score.Net // with an output of Classes logits
+	Classes   int       // >= 2
+}
+
+// ClassifierDefault is Default's recipe for a classifier.
+func ClassifierDefault(name string, s sde.SDE, net score.Net, classes int) ClassifierConfig {
+	return ClassifierConfig{
+		Recipe:    defaultRecipe(name),
+		Objective: objective.CrossEntropy{SDE: s, Time: objective.Stratified{}},
+		Net:       net,
+		Classes:   classes,
+	}
+}
+
+// Validate names the first field that cannot be used.
+func (c ClassifierConfig) Validate() error {
+	if err := c.Recipe.Validate(); err != nil {
+		return err
+	}
+	if c.Classes < 2 {
+		return unusable("Classes", c.Classes, ">= 2")
+	}
+	if err := checkNet(c.Net); err != nil {
+		return err
+	}
+	if err := c.Objective.Validate(); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return nil
+}
+
+// FittedClassifier is a trained classifier. Its name, the scope of its variables, is that of the run's folder.
+type FittedClassifier struct {
+	*score.Classifier
+	Course
+}
+
+// FitClassifier trains cfg's classifier on the rows of data, [n, d], of the classes labels, [n] in [0, Classes), and
+// returns it. It is idempotent and goes on after an interruption as Fit does.
+func FitClassifier(ctx context.Context, cfg ClassifierConfig, data mat.Matrix, labels []int, set Settings) (*FittedClassifier, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	std, err := checkData(data)
+	if err != nil {
+		return nil, err
+	}
+	n, d := data.Dims()
+	if len(labels) != n {
+		return nil, fmt.Errorf("train: got %d labels for %d examples, want one each", len(labels), n)
+	}
+	y, err := score.OneHotRows(labels, cfg.Classes)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	id, err := cfg.id(data, y)
+	if err != nil {
+		return nil, err
+	}
+	f := &FittedClassifier{Classifier: &score.Classifier{
+		SDE: cfg.Objective.SDE, Net: cfg.Net, Classes: cfg.Classes, Std: std, Store: model.NewStore(), Name: cfg.folder(id),
+	}}
+	live := f.Live()
+	t := &training{
+		Recipe: cfg.Recipe, id: id, what: cfg.Objective.String() + "; " + f.Classifier.String(),
+		course: &f.Course, store: f.Store, scope: f.Scope(), average: f.EMAScope(),
+		net: cfg.Net, in: d, out: cfg.Classes, tables: []mat.Matrix{data, y},
+		loss: func(rng *Node, batch []*Node) (newRNG, loss *Node) {
+			return cfg.Objective.Loss(live, rng, batch[0], batch[1])
+		},
+	}
+	if err := t.open(ctx, &set); err != nil {
+		return nil, err
+	}
+	return f, t.advance(ctx, set)
+}
