@@ -105,11 +105,10 @@ func (m Mixture) condition(o observation, keep []int) (Mixture, float64, error) 
 	for _, l := range logWeights {
 		total += math.Exp(l - top)
 	}
-	logEvidence := top + math.Log(total)
 	// The survivors move to the front.
 	n, weights := 0, make([]float64, 0, c.k)
 	for k, l := range logWeights {
-		if w := math.Exp(l - logEvidence); w > 0 {
+		if w := math.Exp(l-top) / total; w > 0 {
 			weights = append(weights, w)
 			means.SetRow(n, means.RawRowView(k))
 			roots[n] = roots[k]
@@ -125,7 +124,7 @@ func (m Mixture) condition(o observation, keep []int) (Mixture, float64, error) 
 		return Mixture{}, 0, err
 	}
 	out, err := weighted(weights, posterior)
-	return out, logEvidence, err
+	return out, top + math.Log(total), err
 }
 
 // upTo is 0, 1, ..., n-1.

@@ -240,13 +240,22 @@ func TestObserveWithoutNoise(t *testing.T) {
 
 // TestObserveDropsComponents keeps only what is possible, and weighs point masses by their likelihood.
 func TestObserveDropsComponents(t *testing.T) {
-	apart := must(NewIsotropicMixture(nil, mat.NewDense(2, 1, []float64{0, 1000}), []float64{0.1, 0.1}))
+	apart := must(NewIsotropicMixture(nil, mat.NewDense(2, 1, []float64{1000, 0}), []float64{0.3, 0.1}))
 	one := mat.NewDense(1, 1, []float64{1})
 	posterior, logEvidence, err := apart.Observe(one, 0.1, []float64{0})
 	if err != nil || posterior.Components() != 1 || math.Abs(posterior.Mean()[0]) > 1e-15 {
 		t.Fatalf("posterior %v with mean %v (%v), want one component at 0", posterior, posterior.Mean(), err)
 	}
 	wantClose(t, "log evidence", []float64{logEvidence}, []float64{-math.Log(2) - math.Log(2*math.Pi*0.02)/2}, 1e-14)
+	wantClose(t, "variance of the survivor", symmetric(posterior.Cov()), []float64{0.005}, 1e-15)
+	// Far away log densities have few digits left, and the weights must sum to 1 nevertheless.
+	if far, _, err := FourGaussians().Observe(mat.NewDense(1, 2, []float64{1, 0}), 0.1, []float64{1e7}); err != nil || far.Components() != 1 {
+		t.Errorf("far away: %v (%v), want one component", far, err)
+	}
+	sides := must(NewIsotropicMixture([]float64{0.3, 0.7}, mat.NewDense(2, 2, []float64{0, 1, 0, -1}), []float64{0.2, 0.2}))
+	if _, _, err := sides.Observe(mat.NewDense(1, 2, []float64{1, 0}), 0.1, []float64{1e7 + 0.1}); err != nil {
+		t.Errorf("far from both: %v", err)
+	}
 	pointMasses := must(NewIsotropicMixture(nil, mat.NewDense(3, 1, []float64{-1, 0, 2}), []float64{0, 0, 0}))
 	posterior, _, err = pointMasses.Observe(one, 0.5, []float64{0.2})
 	if err != nil {
