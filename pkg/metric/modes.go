@@ -45,8 +45,8 @@ func ModeStats(x, centres mat.Matrix) ([]Mode, error) {
 // its standard error. std > 0 is the component's per-coordinate standard deviation and k > 0 the radius in units of it.
 // In two dimensions the exact fraction for well separated modes is exp(-k^2/2): 0.00219 at k = 3.5.
 func OutOfK(x, centres mat.Matrix, std, k float64) (fraction, stderr float64, err error) {
-	if !(std > 0) || !(k > 0) || math.IsInf(std*k, 0) {
-		return 0, 0, fmt.Errorf("metric: std = %v and k = %v, want both positive and finite", std, k)
+	if err := checkRadius(std, k); err != nil {
+		return 0, 0, err
 	}
 	near, err := nearest(x, centres)
 	if err != nil {
@@ -59,6 +59,14 @@ func OutOfK(x, centres mat.Matrix, std, k float64) (fraction, stderr float64, er
 		}
 	}
 	return float64(out) / float64(near.n), shareSE(out, near.n), nil
+}
+
+// checkRadius checks a radius k*std.
+func checkRadius(std, k float64) error {
+	if !(std > 0) || !(k > 0) || math.IsInf(std*k, 0) {
+		return fmt.Errorf("metric: std = %v and k = %v, want both positive and finite", std, k)
+	}
+	return nil
 }
 
 // assignment is a sample with the nearest centre of each row.

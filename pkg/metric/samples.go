@@ -1,5 +1,7 @@
 // Package metric compares samples with exact laws and with each other: two-sample energy distance with its
-// permutation null, mode statistics of mixtures, moments, Kolmogorov-Smirnov, Wasserstein-1 and least-squares slopes.
+// permutation null, mode statistics of mixtures, moments, Kolmogorov-Smirnov, Wasserstein-1 and least-squares slopes;
+// and it checks what conditional laws claim: total variation of probabilities, calibration of classifiers and of
+// posterior draws, and the share of samples that miss their class.
 //
 // Samples are gonum matrices [n, d], one sample per row. Every estimate comes with a standard error or a null
 // distribution, so that a claim can be stated as a number with a tolerance. All functions reject empty data,
