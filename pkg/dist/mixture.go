@@ -11,10 +11,10 @@ import (
 )
 
 // Mixture is a mixture of K Gaussians on R^d. A Mixture is immutable; make one with NewMixture, NewIsotropicMixture,
-// Ring or FourGaussians; Observe, Given and Linear make others of it. Its noised versions are mixtures with means alpha mu_k and covariances
-// alpha^2 C_k + sigma^2 I. With isotropic covariances no matrix product is formed, so that the exact score costs a
-// few elementwise operations on [B, K, d]; with full ones points are turned by a product [B, d] x [d, K d], which on
-// CUDA in float32 has only the digits of TF32 unless the backend is opened with tf32=false.
+// Ring or FourGaussians; Observe, Given and Linear make others of it. Its noised versions are mixtures with means
+// alpha mu_k and covariances alpha^2 C_k + sigma^2 I. With isotropic covariances no matrix product is formed, so that
+// the exact score costs a few elementwise operations on [B, K, d]; with full ones points are turned by a product
+// [B, d] x [d, K d], which on CUDA in float32 has only the digits of TF32 unless the backend is opened with tf32=false.
 type Mixture struct {
 	*mixture
 }
