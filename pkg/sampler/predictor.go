@@ -12,6 +12,25 @@ func Predictors() []Predictor {
 	return []Predictor{EulerMaruyama{}, ReverseDiffusion{}, Ancestral{}, StochasticHeun{}}
 }
 
+// Gaussian is a Predictor whose next state is Gaussian given the present one:
+//
+//	mean = onX x + onScore score(x, t),  next = mean + std z.
+//
+// Its density is what weights of particles need.
+type Gaussian interface {
+	Predictor
+	// Kernel returns the coefficients, [1] each, of a step from t to tNext, [1].
+	Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node)
+}
+
+// draw takes a step of a Gaussian predictor.
+func draw(k Gaussian, p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	onX, onScore, std := k.Kernel(p.SDE, t, tNext)
+	mean = Add(Mul(like(onX, x), x), Mul(like(onScore, x), p.Score(x, t)))
+	rng, z := noise.Normal(rng, x.Shape())
+	return rng, Add(mean, Mul(like(std, x), z)), mean
+}
+
 // EulerMaruyama discretises the reverse-time SDE dx = (f x - g^2 score) dt + g dw (report, eq 2) with all coefficients
 // taken at t:
 //
@@ -27,14 +46,16 @@ func (EulerMaruyama) Order() Order { return Order{Strong: 1, Weak: 1} }
 // NFE is 1.
 func (EulerMaruyama) NFE() int { return 1 }
 
-// Predict implements Predictor.
-func (EulerMaruyama) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+// Kernel implements Gaussian.
+func (EulerMaruyama) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
 	dt := Sub(t, tNext)
-	f, g := p.SDE.Drift(t), p.SDE.Diffusion(t)
-	g2 := Mul(Square(g), dt)
-	mean = Add(Sub(x, Mul(like(Mul(f, dt), x), x)), Mul(like(g2, x), p.Score(x, t)))
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, Mul(like(Sqrt(g2), x), z)), mean
+	g := s.Diffusion(t)
+	return AddScalar(Neg(Mul(s.Drift(t), dt)), 1), Mul(Square(g), dt), Mul(g, Sqrt(dt))
+}
+
+// Predict implements Predictor.
+func (k EulerMaruyama) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	return draw(k, p, rng, x, t, tNext)
 }
 
 // ReverseDiffusion reverses the forward transition x_t = a x_tNext + c z of the present step (Song et al. 2021, eq 46):
@@ -55,12 +76,15 @@ func (ReverseDiffusion) Order() Order { return Order{Strong: 1, Weak: 1} }
 // NFE is 1.
 func (ReverseDiffusion) NFE() int { return 1 }
 
+// Kernel implements Gaussian.
+func (ReverseDiffusion) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
+	a, c := sde.Transition(s, t, tNext)
+	return AddScalar(Neg(a), 2), Square(c), c
+}
+
 // Predict implements Predictor.
-func (ReverseDiffusion) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	a, c := sde.Transition(p.SDE, t, tNext)
-	mean = Add(Mul(like(AddScalar(Neg(a), 2), x), x), Mul(like(Square(c), x), p.Score(x, t)))
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, Mul(like(c, x), z)), mean
+func (k ReverseDiffusion) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	return draw(k, p, rng, x, t, tNext)
 }
 
 // Ancestral draws from the Gaussian q(x_tNext | x_t, x_0) with x_0 replaced by its posterior mean (Ho et al. 2020, arXiv
@@ -81,11 +105,13 @@ func (Ancestral) Order() Order { return Order{Strong: 1, Weak: 1} }
 // NFE is 1.
 func (Ancestral) NFE() int { return 1 }
 
+// Kernel implements Gaussian.
+func (Ancestral) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
+	a, c := sde.Transition(s, t, tNext)
+	return Reciprocal(a), Div(Square(c), a), Div(Mul(c, s.Sigma(tNext)), s.Sigma(t))
+}
+
 // Predict implements Predictor.
-func (Ancestral) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	a, c := sde.Transition(p.SDE, t, tNext)
-	mean = Div(Add(x, Mul(like(Square(c), x), p.Score(x, t))), like(a, x))
-	std := Div(Mul(c, p.SDE.Sigma(tNext)), p.SDE.Sigma(t))
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, Mul(like(std, x), z)), mean
+func (k Ancestral) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	return draw(k, p, rng, x, t, tNext)
 }

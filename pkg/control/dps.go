@@ -1,0 +1,53 @@
+package control
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/sampler"
+	"github.com/scoresde/scoresde/pkg/score"
+)
+
+// DPS is diffusion posterior sampling (Chung et al. 2023, arXiv 2209.14687, algorithm 1): each step of an unconditional
+// predictor is followed by
+//
+//	x <- x - step/|r| grad_{x_t} |r|^2,   r = y - A D(x_t, t),
+//
+// with the posterior mean D. The rule is scaled by experience, not by a likelihood, and the noise of the observation does
+// not enter: its law is not the posterior for any Step.
+type DPS struct {
+	Predictor   sampler.Predictor
+	Observation *Observation
+	Step        *Scale // the paper's zeta', 0.1 to 1 on images; nil: 1
+}
+
+// String names predictor and observation.
+func (d DPS) String() string { return fmt.Sprintf("DPS (%s, %s)", d.Predictor, d.Observation) }
+
+// Order claims none.
+func (d DPS) Order() sampler.Order { return sampler.Order{} }
+
+// NFE is that of the predictor: the posterior mean shares its first evaluation, and adds its gradient.
+func (d DPS) NFE() int { return d.Predictor.NFE() }
+
+// Predict implements sampler.Predictor.
+func (d DPS) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	rng, next, mean = d.Predictor.Predict(p, rng, x, t, tNext)
+	y := d.Observation.y(x)
+	residual := Sub(y, Dot(score.Denoiser(p.Score, p.SDE)(x, t), constant(x, d.Observation.a.T())).Product())
+	square := ReduceSum(Square(residual), -1)
+	length := StopGradient(Sqrt(MaxScalar(square, math.SmallestNonzeroFloat32)))
+	pull := Gradient(ReduceAllSum(Div(square, length)), x)[0]
+	pull = Mul(d.Step.node(x), pull)
+	return rng, Sub(next, pull), Sub(mean, pull)
+}
+
+// y are the observations of the samples x, [B, m], as far as A explains them.
+func (o *Observation) y(x *Node) *Node {
+	var back mat.Dense
+	back.Mul(o.a, o.basis.T())
+	return Dot(o.values(x), constant(x, back.T())).Product()
+}

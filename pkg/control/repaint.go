@@ -1,0 +1,48 @@
+package control
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/sampler"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// RePaint repeats each step of replacement: Resamples times it goes back by the forward transition and takes the step
+// again, so that free coordinates can agree with the known ones (Lugmayr et al. 2022, arXiv 2201.09865, with jump length
+// 1). The observation must be without noise.
+type RePaint struct {
+	sampler.Predictor
+	Observation *Observation
+	Resamples   int // steps taken per step of the grid, >= 1; 1 is replacement alone
+}
+
+// String names predictor, observation and repetitions.
+func (r RePaint) String() string {
+	return fmt.Sprintf("RePaint x %d (%s, %s)", r.Resamples, r.Predictor, r.Observation)
+}
+
+// Order claims none: the method is biased.
+func (r RePaint) Order() sampler.Order { return sampler.Order{} }
+
+// NFE counts all repetitions.
+func (r RePaint) NFE() int { return r.Resamples * r.Predictor.NFE() }
+
+// Predict implements sampler.Predictor.
+func (r RePaint) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	if r.Resamples < 1 {
+		panic(fmt.Errorf("control: RePaint.Resamples = %d, want >= 1", r.Resamples))
+	}
+	step := Replace{r.Predictor, r.Observation}
+	rng, next, mean = step.Predict(p, rng, x, t, tNext)
+	a, c := sde.Transition(p.SDE, t, tNext)
+	for range r.Resamples - 1 {
+		var z *Node
+		rng, z = noise.Normal(rng, x.Shape())
+		back := Add(Mul(sde.Like(a, x), next), Mul(sde.Like(c, x), z))
+		rng, next, mean = step.Predict(p, rng, back, t, tNext)
+	}
+	return rng, next, mean
+}

@@ -1,0 +1,73 @@
+package control
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/sampler"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// Impute makes a predictor-corrector method replace what is known by noised data after every one of its updates (Song et
+// al. 2021, section 5 and appendix I.2). With the predictor alone the law of the free coordinates is biased: they never
+// learn which noise the known ones will carry next. Corrector steps at each time remove the bias, in the limit of many.
+// The observation must be without noise.
+func Impute(m sampler.PC, o *Observation) sampler.PC {
+	if m.Predictor != nil {
+		m.Predictor = Replace{m.Predictor, o}
+	}
+	if m.Corrector != nil {
+		m.Corrector = ReplaceCorrected{m.Corrector, o}
+	}
+	return m
+}
+
+// replace sets the known coordinates of x to noised data at time t [1].
+func (o *Observation) replace(s sde.SDE, rng, x, t *Node) (newRNG, y *Node) {
+	if o.noise != 0 {
+		panic(fmt.Errorf("control: %s: replacement wants an observation without noise", o))
+	}
+	values := o.values(x)
+	rng, z := noise.Normal(rng, values.Shape())
+	return rng, o.put(x, Add(Mul(sde.Like(s.Alpha(t), x), values), Mul(sde.Like(s.Sigma(t), x), z)))
+}
+
+// Replace is a predictor followed by replacement at the new time.
+type Replace struct {
+	sampler.Predictor
+	Observation *Observation
+}
+
+// String names predictor and observation.
+func (r Replace) String() string {
+	return fmt.Sprintf("%s with replacement (%s)", r.Predictor, r.Observation)
+}
+
+// Order claims none: the method is biased.
+func (r Replace) Order() sampler.Order { return sampler.Order{} }
+
+// Predict implements sampler.Predictor. The noise of the replacement stays in the mean.
+func (r Replace) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+	rng, next, mean = r.Predictor.Predict(p, rng, x, t, tNext)
+	rng, replaced := r.Observation.replace(p.SDE, rng, next, tNext)
+	return rng, replaced, r.Observation.put(mean, r.Observation.observed(replaced))
+}
+
+// ReplaceCorrected is a corrector followed by replacement.
+type ReplaceCorrected struct {
+	sampler.Corrector
+	Observation *Observation
+}
+
+// String names corrector and observation.
+func (r ReplaceCorrected) String() string {
+	return fmt.Sprintf("%s with replacement (%s)", r.Corrector, r.Observation)
+}
+
+// Correct implements sampler.Corrector.
+func (r ReplaceCorrected) Correct(p *sampler.Problem, rng, x, t, a *Node, knobs []*Node) (newRNG, next *Node) {
+	rng, next = r.Corrector.Correct(p, rng, x, t, a, knobs)
+	return r.Observation.replace(p.SDE, rng, next, t)
+}
