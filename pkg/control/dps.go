@@ -24,8 +24,10 @@ type DPS struct {
 	Step        *Scale // the paper's zeta', 0.1 to 1 on images; nil: 1
 }
 
-// String names predictor and observation.
-func (d DPS) String() string { return fmt.Sprintf("DPS (%s, %s)", d.Predictor, d.Observation) }
+// String names predictor, observation and step.
+func (d DPS) String() string {
+	return fmt.Sprintf("DPS (%s, %s, step %s)", d.Predictor, d.Observation, d.Step)
+}
 
 // Order claims none.
 func (d DPS) Order() sampler.Order { return sampler.Order{} }

@@ -36,8 +36,8 @@ type Particles struct {
 }
 
 // Population reads the populations from the result of a run with w.
-func (w Twisted) Population(r *sampler.Result) (*Particles, error) {
-	if len(r.Aux) != auxSize || r.X.Shape().Dim(0)%w.Particles != 0 {
+func (w *Twisted) Population(r *sampler.Result) (*Particles, error) {
+	if len(r.Aux) != auxSize || r.X.Shape().Dim(0)%w.particles != 0 {
 		return nil, fmt.Errorf("control: the result is not one of %s", w)
 	}
 	logWeights := host.Matrix(r.Aux[auxLogWeight])

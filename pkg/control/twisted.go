@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
@@ -16,40 +17,44 @@ import (
 //	w <- w p(x'|x) psi_t'(x') / (q(x'|x) psi_t(x)),
 //
 // with the kernel p of Kernel under the score of the problem, the guided kernel q, whose score has grad log psi_t added,
-// and a Twist psi_t(x) that approximates p_t(y|x). As the number of particles grows, their weighted law tends to the
+// and a twist psi_t(x) that approximates p_t(y|x). As the number of particles grows, their weighted law tends to the
 // conditional law of what Kernel draws without guidance, given the likelihood psi at the last time, however crude the
 // twist is in between; the error of Kernel's steps remains and goes with their number.
 //
-// The problem's N samples are groups of Particles each, one population after another; all groups run at once.
+// The problem's N samples are groups of particles, one population after another; all groups run at once.
 type Twisted struct {
-	Kernel    sampler.Gaussian // nil: sampler.ReverseDiffusion
-	Twist     LogLikelihood
-	Particles int     // of a group, >= 2; must divide Problem.N
-	Threshold float64 // a group is resampled when its effective sample size falls below Threshold*Particles, in [0, 1]; 0: never
+	Kernel    sampler.Gaussian
+	Threshold float64 // a group is resampled when its effective sample size falls below Threshold times its particles, in [0, 1]; 0: never
+	twist     LogLikelihood
+	particles int   // of a group
+	number    int64 // of this twist: methods of one sampler are told apart by their names
 }
 
-func (w Twisted) kernel() sampler.Gaussian {
-	if w.Kernel == nil {
-		return sampler.ReverseDiffusion{}
-	}
-	return w.Kernel
+var twists atomic.Int64 // made so far
+
+// NewTwisted returns the sampler with groups of the given number of particles, which must divide the number of samples,
+// the reverse diffusion kernel, and resampling below half the particles.
+func NewTwisted(twist LogLikelihood, particles int) *Twisted {
+	return &Twisted{sampler.ReverseDiffusion{}, 0.5, twist, particles, twists.Add(1)}
 }
 
-// String names kernel and particles. The twist has no name: samplers of different twists must be different samplers.
-func (w Twisted) String() string {
-	return fmt.Sprintf("twisted %s, %d particles", w.kernel(), w.Particles)
+// String names kernel and particles; no two made by NewTwisted have the same name.
+func (w *Twisted) String() string {
+	return fmt.Sprintf("twist %d of %s, %d particles", w.number, w.Kernel, w.particles)
 }
 
 // Knobs is the threshold.
-func (w Twisted) Knobs() []float64 { return []float64{w.Threshold} }
+func (w *Twisted) Knobs() []float64 { return []float64{w.Threshold} }
 
 // Validate names what cannot be used.
-func (w Twisted) Validate() error {
+func (w *Twisted) Validate() error {
 	switch {
-	case w.Twist == nil:
-		return fmt.Errorf("control: Twisted.Twist is nil, want a log likelihood")
-	case w.Particles < 2:
-		return fmt.Errorf("control: Twisted.Particles = %d, want >= 2", w.Particles)
+	case w.twist == nil:
+		return fmt.Errorf("control: Twisted has no twist, want NewTwisted with a log likelihood")
+	case w.particles < 2:
+		return fmt.Errorf("control: Twisted got %d particles, want >= 2", w.particles)
+	case w.Kernel == nil:
+		return fmt.Errorf("control: Twisted.Kernel is nil, want a Gaussian predictor")
 	case !(w.Threshold >= 0 && w.Threshold <= 1):
 		return fmt.Errorf("control: Twisted.Threshold = %g, want in [0, 1]", w.Threshold)
 	}
@@ -57,7 +62,7 @@ func (w Twisted) Validate() error {
 }
 
 // NFE is 1; the gradient of the twist comes on top.
-func (Twisted) NFE() int { return 1 }
+func (*Twisted) NFE() int { return 1 }
 
 // What a population carries besides x.
 const (
@@ -73,32 +78,32 @@ const (
 )
 
 // Begin implements sampler.Carrier: the weights of particles from the prior are psi_T.
-func (w Twisted) Begin(p *sampler.Problem, x, t *Node, _ []*Node) []*Node {
-	if p.N%w.Particles != 0 {
-		panic(fmt.Errorf("control: Twisted.Particles = %d does not divide Problem.N = %d", w.Particles, p.N))
+func (w *Twisted) Begin(p *sampler.Problem, x, t *Node, _ []*Node) []*Node {
+	if p.N%w.particles != 0 {
+		panic(fmt.Errorf("control: %d particles of a group do not divide Problem.N = %d", w.particles, p.N))
 	}
-	groups := p.N / w.Particles
+	groups := p.N / w.particles
 	aux := make([]*Node, auxSize)
 	aux[auxLogTwist], aux[auxScore], aux[auxPull] = w.look(p, x, t)
 	zero := BroadcastToDims(ConstAs(x, []float64{0}), groups)
-	aux[auxLogWeight] = BroadcastToDims(ConstAs(x, [][]float64{{-math.Log(float64(w.Particles))}}), groups, w.Particles)
+	aux[auxLogWeight] = BroadcastToDims(ConstAs(x, [][]float64{{-math.Log(float64(w.particles))}}), groups, w.particles)
 	aux[auxEvidence], aux[auxResamples], aux[auxDegenerate] = zero, zero, zero
-	aux[auxLowest] = Add(zero, ConstAs(x, float64(w.Particles)))
+	aux[auxLowest] = Add(zero, ConstAs(x, float64(w.particles)))
 	w.weigh(aux, aux[auxLogTwist])
 	return aux
 }
 
 // look evaluates score, log twist and its gradient at once.
-func (w Twisted) look(p *sampler.Problem, x, t *Node) (logTwist, score, pull *Node) {
-	logTwist = w.Twist(x, t)
+func (w *Twisted) look(p *sampler.Problem, x, t *Node) (logTwist, score, pull *Node) {
+	logTwist = w.twist(x, t)
 	return logTwist, p.Score(x, t), Gradient(ReduceAllSum(logTwist), x)[0]
 }
 
 // Step implements sampler.Method.
-func (w Twisted) Step(p *sampler.Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
+func (w *Twisted) Step(p *sampler.Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
 	aux = append([]*Node{}, aux...)
 	rng, x = w.resample(rng, x, aux, knobs[0])
-	onX, onScore, std := w.kernel().Kernel(p.SDE, t, tNext)
+	onX, onScore, std := w.Kernel.Kernel(p.SDE, t, tNext)
 	wide := func(c *Node) *Node { return Reshape(c, 1, 1) }
 	rng, z := noise.Normal(rng, x.Shape())
 	guided := Add(aux[auxScore], aux[auxPull])
@@ -115,17 +120,17 @@ func (w Twisted) Step(p *sampler.Problem, rng, x, t, tNext *Node, aux, knobs []*
 
 // weigh multiplies the weights by exp(change), [G*K], normalises them, and keeps the books. A group that has lost all its
 // weights goes on with equal ones, marked as degenerate.
-func (w Twisted) weigh(aux []*Node, change *Node) {
+func (w *Twisted) weigh(aux []*Node, change *Node) {
 	old := aux[auxLogWeight]
 	groups := old.Shape().Dim(0)
 	none := Infinity(old.Graph(), old.DType(), -1)
-	lw := Add(old, Reshape(change, groups, w.Particles))
+	lw := Add(old, Reshape(change, groups, w.particles))
 	lw = Where(Equal(lw, lw), lw, BroadcastToShape(none, lw.Shape())) // NaN counts as no weight
 	top := Reshape(ReduceMax(lw, 1), groups, 1)
 	lost := LogicalNot(IsFinite(top))
 	top = Where(lost, ZerosLike(top), top)
 	total := Log(Reshape(ReduceSum(Exp(Sub(lw, top)), 1), groups, 1))
-	equal := Add(ZerosLike(lw), ConstAs(lw, [][]float64{{-math.Log(float64(w.Particles))}}))
+	equal := Add(ZerosLike(lw), ConstAs(lw, [][]float64{{-math.Log(float64(w.particles))}}))
 	aux[auxLogWeight] = Where(BroadcastToShape(lost, lw.Shape()), equal, Sub(Sub(lw, top), total))
 	flat := func(n *Node) *Node { return Reshape(n, groups) }
 	aux[auxDegenerate] = Max(aux[auxDegenerate], ConvertDType(flat(lost), old.DType()))
@@ -140,18 +145,18 @@ func effective(logWeight *Node) *Node {
 
 // resample draws the groups whose effective sample size is low anew, each particle as often as its weight says, by one
 // uniform number for a group (systematic resampling), and makes their weights equal.
-func (w Twisted) resample(rng, x *Node, aux []*Node, threshold *Node) (newRNG, next *Node) {
+func (w *Twisted) resample(rng, x *Node, aux []*Node, threshold *Node) (newRNG, next *Node) {
 	lw := aux[auxLogWeight]
 	groups := lw.Shape().Dim(0)
-	low := Reshape(LessThan(effective(lw), Mul(threshold, ConstAs(x, []float64{float64(w.Particles)}))), groups, 1)
+	low := Reshape(LessThan(effective(lw), Mul(threshold, ConstAs(x, []float64{float64(w.particles)}))), groups, 1)
 	rng, ancestors := systematic(rng, Exp(lw))
 	rows := Where(BroadcastToShape(low, lw.Shape()), ancestors, Iota(x.Graph(), ancestors.Shape(), 1))
-	rows = Add(rows, MulScalar(Iota(x.Graph(), rows.Shape(), 0), w.Particles))
+	rows = Add(rows, MulScalar(Iota(x.Graph(), rows.Shape(), 0), w.particles))
 	rows = Reshape(rows, x.Shape().Dim(0), 1)
 	for _, k := range []int{auxLogTwist, auxScore, auxPull} {
 		aux[k] = Gather(aux[k], rows)
 	}
-	equal := Add(ZerosLike(lw), ConstAs(lw, [][]float64{{-math.Log(float64(w.Particles))}}))
+	equal := Add(ZerosLike(lw), ConstAs(lw, [][]float64{{-math.Log(float64(w.particles))}}))
 	aux[auxLogWeight] = Where(BroadcastToShape(low, lw.Shape()), equal, lw)
 	aux[auxResamples] = Add(aux[auxResamples], ConvertDType(Reshape(low, groups), x.DType()))
 	return rng, Gather(x, rows)
