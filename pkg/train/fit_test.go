@@ -148,7 +148,11 @@ func TestFit(t *testing.T) {
 		if loaded := maxFisher(t, b, again); loaded != after {
 			t.Errorf("Fisher error of the loaded run %g, of the trained one %g", loaded, after)
 		}
-		checkResume(t, b, cfg, f)
+		fit := func(ctx context.Context, set Settings) (outcome, error) {
+			f, err := Fit(ctx, cfg, points(1000), set)
+			return outcomeOf(t, &f.Course, f.Store, f.Name), err
+		}
+		checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
 	})
 }
 
@@ -171,17 +175,26 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// outcome is what any of the fits leaves.
+type outcome struct {
+	*Course
+	variables map[string][]byte
+}
+
+func outcomeOf(t *testing.T, c *Course, s *model.Store, name string) outcome {
+	return outcome{c, weights(t, s, name)}
+}
+
 // checkResume stops the run that gave want on its way, goes on, and wants the same to the last bit.
-func checkResume(t *testing.T, b compute.Backend, cfg Config, want *Fitted) {
+func checkResume(t *testing.T, b compute.Backend, fit func(context.Context, Settings) (outcome, error), want outcome) {
 	t.Helper()
-	data, dir := points(1000), t.TempDir()
-	stops, last, at := 0, 0, []int{1, 11, 40}
+	dir, stops, last, at := t.TempDir(), 0, 0, []int{1, 11, 40}
 	if backend.OnDevice(b) {
-		at = at[1:2] // each Fit compiles
+		at = at[1:2] // each fit compiles
 	}
 	for _, after := range at {
 		ctx, cancel := context.WithCancel(t.Context())
-		f, err := Fit(ctx, cfg, data, Settings{Backend: b, Dir: dir, OnLoss: func(step int, _ float64) {
+		f, err := fit(ctx, Settings{Backend: b, Dir: dir, OnLoss: func(step int, _ float64) {
 			if step >= after {
 				cancel()
 			}
@@ -192,7 +205,7 @@ func checkResume(t *testing.T, b compute.Backend, cfg Config, want *Fitted) {
 		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "run again") {
 			t.Fatalf("interrupted: %v", err)
 		}
-		if f.Steps <= last || f.Steps >= cfg.Steps {
+		if f.Steps <= last || f.Steps >= want.Steps {
 			t.Errorf("stopped after step %d, before that %d", f.Steps, last)
 		}
 		stops, last = stops+1, f.Steps
@@ -200,12 +213,15 @@ func checkResume(t *testing.T, b compute.Backend, cfg Config, want *Fitted) {
 	if stops == 0 {
 		t.Fatal("no interruption")
 	}
-	got := mustFit(t, cfg, data, Settings{Backend: b, Dir: dir})
-	if got.Loaded || got.Steps != cfg.Steps {
+	got, err := fit(t.Context(), Settings{Backend: b, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Loaded || got.Steps != want.Steps {
 		t.Errorf("loaded %v, steps %d", got.Loaded, got.Steps)
 	}
-	same(t, "resumed", weights(t, got.Store, got.Name), weights(t, want.Store, want.Name))
-	mean := func(f *Fitted) (sum float64) {
+	same(t, "resumed", got.variables, want.variables)
+	mean := func(f outcome) (sum float64) {
 		previous := 0
 		for _, p := range f.Losses {
 			sum += p.Loss * float64(p.Step-previous) / float64(f.Steps)
@@ -216,6 +232,14 @@ func checkResume(t *testing.T, b compute.Backend, cfg Config, want *Fitted) {
 	if a, b := mean(got), mean(want); math.Abs(a-b) > 1e-4*b {
 		t.Errorf("mean of the losses %g, uninterrupted %g", a, b)
 	}
+	again, err := fit(t.Context(), Settings{Backend: b, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Loaded || again.Dir != got.Dir {
+		t.Errorf("the finished run was not loaded: %v from %s", again.Loaded, again.Dir)
+	}
+	same(t, "loaded", again.variables, want.variables)
 }
 
 func TestCancelledBefore(t *testing.T) {

@@ -128,6 +128,9 @@ func (l *Loop) trace(state, inputs []*tensors.Tensor) error {
 		l.stores = append([]*model.Store{l.store}, used(g)...)
 		for _, s := range l.stores {
 			for v := range s.IterVariables() {
+				if s != l.store && v.ChangedInGraph(g) { // its new value would go nowhere
+					panic(fmt.Errorf("loop: the step changed %s, which belongs to another store than the loop's", v.Path()))
+				}
 				if v.InUseByGraph(g) {
 					l.vars = append(l.vars, v)
 				}
@@ -209,9 +212,6 @@ func (l *Loop) while(_ *model.Scope, args []*Node) []*Node {
 	result := While(cond, body, init...)
 	for k, v := range l.vars {
 		if changed[k] {
-			if l.store.GetVariable(v.Path()) != v {
-				panic(fmt.Errorf("loop: the step changed %s, which belongs to another store than the loop's", v.Path()))
-			}
 			v.SetNodeValue(result[len(args)+k])
 		}
 	}
