@@ -50,6 +50,9 @@ func Run(ctx context.Context, b compute.Backend, p Problem, m Method, set Settin
 	return s.Run(ctx, m, set)
 }
 
+// Problem returns what is sampled.
+func (s *Sampler) Problem() Problem { return s.problem }
+
 // Builds counts the executables built for loops so far.
 func (s *Sampler) Builds() int {
 	n := 0

@@ -64,6 +64,7 @@ func TestRequiredRatios(t *testing.T) {
 		want  string
 	}{
 		"pc_10000":         {func(r float64) bool { return r >= 0.6 }, ">= 0.6"},
+		"guided_pc_10000":  {func(r float64) bool { return r <= 2.2 }, "<= 2.2"},
 		"device_vs_host_1": {func(r float64) bool { return r >= 5 }, ">= 5"},
 		"compile_n":        {func(r float64) bool { return r <= 1.1 }, "<= 1.1"},
 	}
