@@ -21,7 +21,7 @@ import (
 func TestInput(t *testing.T) {
 	for name, b := range backendtest.All(t) {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
-			scale, shift := NewScalar(0), NewInput(mat.NewDense(2, 1, nil))
+			scale, shift := NewScalar(1./3), NewInput(mat.NewDense(2, 1, []float64{1. / 3, 1}))
 			f := func(x *Node) *Node { return Add(Mul(x, scale.Node(x)), shift.Node(x)) }
 			l := loop.New(b, nil, 1, func(_ *model.Scope, _ *Node, state, _ []*Node) []*Node { return []*Node{f(state[0])} })
 			built := 0
@@ -33,12 +33,14 @@ func TestInput(t *testing.T) {
 				t.Fatal(err)
 			}
 			x := mat.NewDense(2, 2, []float64{1, 2, 3, -4})
-			for _, third := range []float64{1. / 3, -1. / 3, 7} {
-				if err := scale.Set(mat.NewDense(1, 1, []float64{third})); err != nil {
-					t.Fatal(err)
-				}
-				if err := shift.Set(mat.NewDense(2, 1, []float64{third, 1})); err != nil {
-					t.Fatal(err)
+			for turn, third := range []float64{1. / 3, -1. / 3, 7} {
+				if turn > 0 { // the first is the initial value
+					if err := scale.Set(mat.NewDense(1, 1, []float64{third})); err != nil {
+						t.Fatal(err)
+					}
+					if err := shift.Set(mat.NewDense(2, 1, []float64{third, 1})); err != nil {
+						t.Fatal(err)
+					}
 				}
 				state, err := l.Run(0, 2, []*tensors.Tensor{host.Tensor(x, dtype)}, nil)
 				if err != nil {

@@ -63,34 +63,28 @@ func bayes(sigma float64) float64 {
 // TestFitClassifier: one short training separates the classes as well as can be at small noise and a little less at large
 // noise; it resumes and loads like Fit.
 func TestFitClassifier(t *testing.T) {
+	b := backend.Go() // TestLearnedClassifier runs on XLA
 	data, labels, _ := labelled(t, 1000)
-	eachBackend(t, func(t *testing.T, b compute.Backend) {
-		if testing.Short() && backend.OnDevice(b) {
-			t.Skip("compiles several times")
+	cfg, calls := smallClassifier(600)
+	fit := func(ctx context.Context, set Settings) (outcome, error) {
+		f, err := FitClassifier(ctx, cfg, data, labels, set)
+		return outcomeOf(t, &f.Course, f.Store, f.Name), err
+	}
+	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 1 + 2; *calls != want { // the trial, tracing and the executable
+		t.Errorf("built the network %d times, want %d", *calls, want)
+	}
+	ts := []float64{0.01, 0.4, 0.7, 1}
+	for k, a := range accuracy(t, b, f, ts, 1000) {
+		_, sigma := sde.At(process, ts[k])
+		if !(a.Value < bayes(sigma)+5*a.Stderr+1e-3 && a.Value > bayes(sigma)-5*a.Stderr-0.03) {
+			t.Errorf("t = %g: accuracy %g +- %g, at best %g", ts[k], a.Value, a.Stderr, bayes(sigma))
 		}
-		cfg, calls := smallClassifier(600)
-		fit := func(ctx context.Context, set Settings) (outcome, error) {
-			f, err := FitClassifier(ctx, cfg, data, labels, set)
-			return outcomeOf(t, &f.Course, f.Store, f.Name), err
-		}
-		f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := 1 + 2; *calls != want { // the trial, tracing and the executable
-			t.Errorf("built the network %d times, want %d", *calls, want)
-		}
-		if !backend.OnDevice(b) {
-			ts := []float64{0.01, 0.4, 0.7, 1}
-			for k, a := range accuracy(t, b, f, ts, 1000) {
-				_, sigma := sde.At(process, ts[k])
-				if !(a.Value < bayes(sigma)+5*a.Stderr+1e-3 && a.Value > bayes(sigma)-5*a.Stderr-0.03) {
-					t.Errorf("t = %g: accuracy %g +- %g, at best %g", ts[k], a.Value, a.Stderr, bayes(sigma))
-				}
-			}
-		}
-		checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
-	})
+	}
+	checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
 }
 
 // TestBadLabels: what cannot be classified, or a network for it, is named before a folder is made.

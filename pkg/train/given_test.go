@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
@@ -102,6 +104,54 @@ func TestFitGiven(t *testing.T) {
 		}
 		checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
 	})
+}
+
+// TestFittedTogether: two scores of one configuration but for the seed, and a classifier, serve in one graph, each with
+// its own weights.
+func TestFittedTogether(t *testing.T) {
+	data, labels, _ := labelled(t, 50)
+	set := Settings{Backend: backend.Go(), Dir: t.TempDir()}
+	cfg, _ := small(3)
+	one := mustFit(t, cfg, data, set)
+	cfg.Seed++
+	two := mustFit(t, cfg, data, set)
+	classes, _ := smallClassifier(3)
+	classifier, err := FitClassifier(t.Context(), classes, data, labels, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func(f func(x, at *Node) []*Node) []*tensors.Tensor {
+		t.Helper()
+		exec, err := model.NewExec(backend.Go(), model.NewStore(), func(_ *model.Scope, x, at *Node) []*Node { return f(x, at) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer exec.Finalize()
+		out, err := exec.Call([][]float32{{1, 2}, {-1, 0.5}}, []float32{0.5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	parts := []func(x, at *Node) *Node{one.Func(), two.Func(), classifier.Func()}
+	together := call(func(x, at *Node) (all []*Node) {
+		for _, f := range parts {
+			all = append(all, f(x, at))
+		}
+		return all
+	})
+	for k, f := range parts {
+		alone := tensors.MustCopyFlatData[float32](call(func(x, at *Node) []*Node { return []*Node{f(x, at)} })[0])
+		if got := tensors.MustCopyFlatData[float32](together[k]); !slices.Equal(got, alone) {
+			t.Errorf("part %d gives %v among others, %v alone", k, got, alone)
+		}
+	}
+	if a, b := together[0], together[1]; slices.Equal(tensors.MustCopyFlatData[float32](a), tensors.MustCopyFlatData[float32](b)) {
+		t.Error("two seeds gave one score")
+	}
+	if one.Name != filepath.Base(one.Dir) {
+		t.Errorf("model %q in folder %s", one.Name, one.Dir)
+	}
 }
 
 // TestDropped: a row is kept as it is or becomes zeros as a whole, the latter with probability Drop.

@@ -55,8 +55,11 @@ func TestForeignVariables(t *testing.T) {
 		for _, c := range []struct{ a, b, count, sum float32 }{
 			{10, 1000, 30, 10 + 20 + 30 + 3000}, {1, 1000, 33, 31 + 32 + 33 + 3000}, {1, -5, 36, 34 + 35 + 36 - 15},
 		} {
-			va.MustSetValue(tensors.FromScalar(c.a))
-			vb.MustSetValue(tensors.FromScalar(c.b))
+			for v, value := range map[*model.Variable]float32{va: c.a, vb: c.b} {
+				if err := v.SetValue(tensors.FromScalar(value)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			state, err := l.Run(0, 3, zero(), nil)
 			if err != nil {
 				t.Fatal(err)
