@@ -7,7 +7,6 @@ import (
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -26,14 +25,14 @@ type GapPoint struct {
 // Gap measures what denoising score matching rests on (Vincent 2011): the DSM loss exceeds the explicit loss by the
 // constant E|z|^2 - E|Sigma grad log p_t|^2, whatever f is, so that both have the same minimum. Excess is 0 up to noise
 // for every f. n samples of data from law and of noise are drawn per time; the same seed gives the same samples for
-// another f. store holds f's variables, nil if it has none.
-func Gap(b compute.Backend, f score.Func, store *model.Store, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]GapPoint, error) {
+// another f.
+func Gap(b compute.Backend, f score.Func, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]GapPoint, error) {
 	if f == nil || law == nil {
 		return nil, errors.New("objective: Gap wants a score and a law, got nil")
 	}
 	norm2 := func(v *Node) *Node { return ReduceSum(Square(v), -1) }
 	rng := rand.New(rand.NewPCG(seed, 1))
-	means, err := score.Expect(b, store, law, s, ts, n, rng, func(x, z, t *Node) []*Node {
+	means, err := score.Expect(b, law, s, ts, n, rng, func(x, z, t *Node) []*Node {
 		sigma := sde.Like(s.Sigma(t), x)
 		learned, target := Mul(sigma, f(x, t)), Mul(sigma, law.Score(x, s.Alpha(t), s.Sigma(t)))
 		dsm, explicit := norm2(Add(learned, z)), norm2(Sub(learned, target))

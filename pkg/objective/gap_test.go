@@ -22,7 +22,7 @@ func TestGap(t *testing.T) {
 		"exact": score.Exact(law, s),
 	}
 	for name, f := range models {
-		points, err := Gap(backend.Go(), f, nil, law, s, ts, 4000, 1)
+		points, err := Gap(backend.Go(), f, law, s, ts, 4000, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestGap(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Gap(backend.Go(), models["zero"], nil, law, s, ts, 1, 1); err == nil {
+	if _, err := Gap(backend.Go(), models["zero"], law, s, ts, 1, 1); err == nil {
 		t.Error("one sample: want an error")
 	}
 }

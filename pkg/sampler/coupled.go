@@ -69,7 +69,7 @@ func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed u
 
 // drivenStep is a step of EulerMaruyama whose Brownian increment w [N, Dim] comes from outside.
 func (p *Problem) drivenStep(b compute.Backend) (*model.Exec, error) {
-	return model.NewExec(b, p.store(), func(_ *model.Scope, x, w, t, tNext *Node) *Node {
+	return model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, w, t, tNext *Node) *Node {
 		unused := Const(x.Graph(), []uint64{0, 0, 0}) // Predict's own noise is left out
 		_, _, mean := EulerMaruyama{}.Predict(p, unused, x, t, tNext)
 		return Add(mean, Mul(like(p.SDE.Diffusion(t), x), w))

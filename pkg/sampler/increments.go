@@ -23,7 +23,7 @@ func Increments(b compute.Backend, p Problem, path []Snapshot) (forward, reverse
 	if p.Score == nil || len(path) < 2 {
 		return nil, nil, fmt.Errorf("sampler: Increments wants a score and at least two snapshots, got %d", len(path))
 	}
-	exec, err := model.NewExec(b, p.store(), func(_ *model.Scope, x, y, t, u *Node) []*Node { // x at t < u, y at u
+	exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, y, t, u *Node) []*Node { // x at t < u, y at u
 		dt := Sub(u, t)
 		f, g := p.SDE.Drift, p.SDE.Diffusion
 		move := Sub(y, x)

@@ -9,7 +9,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
@@ -21,7 +20,6 @@ import (
 type Problem struct {
 	SDE   sde.SDE
 	Score score.Func   // nil is allowed for Forward only
-	Store *model.Store // the variables behind Score; nil if it has none
 	N     int          // samples
 	Dim   int          // coordinates of a sample
 	DType dtypes.DType // zero: Float32
@@ -115,14 +113,6 @@ func Tensor(m mat.Matrix, dtype dtypes.DType) *tensors.Tensor { return host.Tens
 
 // column makes a tensor [len(values)] of the problem's float type.
 func (p Problem) column(values ...float64) *tensors.Tensor { return host.Column(values, p.dtype()) }
-
-// store is Store, or an empty one.
-func (p Problem) store() *model.Store {
-	if p.Store == nil {
-		return model.NewStore()
-	}
-	return p.Store
-}
 
 // like gives a coefficient of shape [1] the rank of x.
 func like(c, x *Node) *Node { return sde.Like(c, x) }

@@ -37,7 +37,6 @@ func New(b compute.Backend, p Problem) (*Sampler, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	p.Store = p.store()
 	return &Sampler{backend: b, problem: p, loops: map[string]*loop.Loop{}, begins: map[string]*model.Exec{}}, nil
 }
 
@@ -170,7 +169,7 @@ func (s *Sampler) begin(m Method, x *tensors.Tensor, t float64, knobs *tensors.T
 	exec := s.begins[m.String()]
 	if exec == nil {
 		var err error
-		exec, err = model.NewExec(s.backend, s.problem.Store, func(_ *model.Scope, x, t, knobs *Node) []*Node {
+		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, x, t, knobs *Node) []*Node {
 			defer backend.PanicWithError()
 			return c.Begin(&s.problem, x, t, values(knobs, len(m.Knobs())))
 		})
@@ -201,7 +200,7 @@ func (s *Sampler) loop(m Method, host bool, states int) *loop.Loop {
 		return l
 	}
 	knobs := len(m.Knobs())
-	l := loop.New(s.backend, s.problem.Store, states, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+	l := loop.New(s.backend, nil, states, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
 		t, tNext := at(inputs[inputGrid], i), at(inputs[inputGrid], Add(i, Const(i.Graph(), int32(1))))
 		rng, x, aux := m.Step(&s.problem, state[stateRNG], state[stateX], t, tNext, state[stateAux:], values(inputs[inputKnobs], knobs))
 		broken := And(LogicalNot(IsFinite(ReduceAllSum(x))), LessThan(state[stateBad], Const(i.Graph(), int32(0))))
@@ -267,7 +266,7 @@ func randomState(seed int64, stream uint64) *tensors.Tensor {
 // denoise replaces the last state by the posterior mean at the last time.
 func (s *Sampler) denoise(r *Result) error {
 	if s.tweedie == nil {
-		exec, err := model.NewExec(s.backend, s.problem.Store, func(_ *model.Scope, x, t *Node) *Node {
+		exec, err := model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, x, t *Node) *Node {
 			return score.Denoiser(s.problem.Score, s.problem.SDE)(x, t)
 		})
 		if err != nil {

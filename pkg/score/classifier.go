@@ -26,6 +26,7 @@ type Classifier struct {
 	Net     Net
 	Classes int
 	Std     float64 // standard deviation of the data, over all coordinates
+	RawTime bool    // the network sees x and t as they are, in place of scaled data and the noise level
 	Store   *model.Store
 	Name    string // scope of the variables in the store; may be empty
 }
@@ -38,8 +39,12 @@ func (c *Classifier) Live() Posterior { return c.with(c.weights().live) }
 
 func (c *Classifier) with(net func(x, noise *Node) *Node) Posterior {
 	return func(x, t *Node) *Node {
-		k := newKernel(c.SDE, c.Std, t)
-		logits := net(Div(x, sde.Like(k.total, x)), k.logNoise())
+		in, noise := x, t
+		if !c.RawTime {
+			k := newKernel(c.SDE, c.Std, t)
+			in, noise = Div(x, sde.Like(k.total, x)), k.logNoise()
+		}
+		logits := net(in, noise)
 		if logits.Rank() != 2 || logits.Shape().Dim(1) != c.Classes {
 			panic(fmt.Errorf("score: classifier %s returned %s, want %d logits per example", c, logits.Shape(), c.Classes))
 		}

@@ -23,9 +23,8 @@ type Mean struct{ Value, Stderr float64 }
 
 // Expect averages quantities over the noised data x = Alpha x_0 + Sigma z of law under s at each of ts. quantities
 // builds their values per example, [n] each, from x and z [n, d] and t [1]. The result is [len(ts)] rows of as many
-// Means as there are quantities. n samples of law and of noise are drawn per time from rng; store holds the variables
-// of quantities, nil if it has none.
-func Expect(b compute.Backend, store *model.Store, law dist.Law, s sde.SDE, ts []float64, n int, rng *rand.Rand, quantities func(x, z, t *Node) []*Node) ([][]Mean, error) {
+// Means as there are quantities. n samples of law and of noise are drawn per time from rng.
+func Expect(b compute.Backend, law dist.Law, s sde.SDE, ts []float64, n int, rng *rand.Rand, quantities func(x, z, t *Node) []*Node) ([][]Mean, error) {
 	switch {
 	case law == nil:
 		return nil, errors.New("want a law, got nil")
@@ -37,10 +36,7 @@ func Expect(b compute.Backend, store *model.Store, law dist.Law, s sde.SDE, ts [
 	if err := sde.Validate(s); err != nil {
 		return nil, err
 	}
-	if store == nil {
-		store = model.NewStore()
-	}
-	exec, err := model.NewExec(b, store, func(_ *model.Scope, x0, z, t *Node) []*Node {
+	exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, x0, z, t *Node) []*Node {
 		defer backend.PanicWithError()
 		alpha, sigma := sde.Like(s.Alpha(t), x0), sde.Like(s.Sigma(t), x0)
 		return quantities(Add(Mul(alpha, x0), Mul(sigma, z)), z, t)

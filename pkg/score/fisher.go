@@ -8,7 +8,6 @@ import (
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -23,13 +22,13 @@ type FisherPoint struct {
 
 // Fisher measures how far f is from the exact score of law under s: E_{x ~ p_t} |Sigma(t) (f(x,t) - score(x,t))|^2 at
 // each of ts, from n exact samples of p_t each. The weight makes the number comparable over t: a score of zero at large
-// Sigma has error d. store holds f's variables, nil if it has none.
-func Fisher(b compute.Backend, f Func, store *model.Store, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]FisherPoint, error) {
+// Sigma has error d.
+func Fisher(b compute.Backend, f Func, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]FisherPoint, error) {
 	if f == nil || law == nil {
 		return nil, errors.New("score: Fisher wants a score and a law, got nil")
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
-	means, err := Expect(b, store, law, s, ts, n, rng, func(x, _, t *Node) []*Node {
+	means, err := Expect(b, law, s, ts, n, rng, func(x, _, t *Node) []*Node {
 		off := Sub(f(x, t), law.Score(x, s.Alpha(t), s.Sigma(t)))
 		return []*Node{ReduceSum(Square(Mul(sde.Like(s.Sigma(t), x), off)), -1)}
 	})

@@ -91,7 +91,7 @@ func TestFisher(t *testing.T) {
 				t.Fatal(err)
 			}
 			fisher := func(f Func) []FisherPoint {
-				p, err := Fisher(b, f, nil, law, s, ts, n, 3)
+				p, err := Fisher(b, f, law, s, ts, n, 3)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -125,7 +125,7 @@ func TestFisherRefuses(t *testing.T) {
 	law, s := dist.FourGaussians(), sde.OU1()
 	f := Exact(law, s)
 	call := func(f Func, l dist.Law, s sde.SDE, ts []float64, n int) error {
-		_, err := Fisher(backend.Go(), f, nil, l, s, ts, n, 1)
+		_, err := Fisher(backend.Go(), f, l, s, ts, n, 1)
 		return err
 	}
 	for says, err := range map[string]error{
@@ -182,7 +182,7 @@ func TestModelWithoutAverage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "averaged weights") {
 			t.Errorf("loop %d: %v", k, err)
 		}
-		_, err = Fisher(backend.Go(), m.Func(), m.Store, gaussian(t, []float64{0}, 1), m.SDE, []float64{1}, 10, 1)
+		_, err = Fisher(backend.Go(), m.Func(), gaussian(t, []float64{0}, 1), m.SDE, []float64{1}, 10, 1)
 		if err == nil || !strings.Contains(err.Error(), "averaged weights") {
 			t.Errorf("Fisher %d: %v", k, err)
 		}
@@ -222,7 +222,7 @@ func TestFisherPrecision(t *testing.T) {
 	p, err := Fisher(backend.Go(), func(x, t *Node) *Node {
 		wide := ConvertDType(exact(ConvertDType(x, dtypes.Float64), ConvertDType(t, dtypes.Float64)), x.DType())
 		return wide
-	}, nil, law, s, []float64{1e-5, 1e-3, 0.5, 1}, 2000, 1)
+	}, law, s, []float64{1e-5, 1e-3, 0.5, 1}, 2000, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

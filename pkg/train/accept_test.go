@@ -47,7 +47,7 @@ func TestLearnedScore(t *testing.T) {
 	start := time.Now()
 	f := mustFit(t, Default("four-gaussians", process, nets.MLP{Width: 128, Depth: 3}), data, Settings{Backend: b, Dir: t.TempDir()})
 	wall := time.Since(start)
-	errors, err := score.Fisher(b, f.Func(), f.Store, law, process, evenly(21), 20000, 2)
+	errors, err := score.Fisher(b, f.Func(), law, process, evenly(21), 20000, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ type ClassifierConfig struct {
 	Objective objective.CrossEntropy
 	Net       score.Net // with an output of Classes logits
 	Classes   int       // >= 2
+	RawTime   bool      // as in score.Classifier
 }
 
 // ClassifierDefault is Default's recipe for a classifier.
@@ -77,7 +78,8 @@ func FitClassifier(ctx context.Context, cfg ClassifierConfig, data mat.Matrix, l
 		return nil, err
 	}
 	f := &FittedClassifier{Classifier: &score.Classifier{
-		SDE: cfg.Objective.SDE, Net: cfg.Net, Classes: cfg.Classes, Std: std, Store: model.NewStore(), Name: cfg.folder(id),
+		SDE: cfg.Objective.SDE, Net: cfg.Net, Classes: cfg.Classes, Std: std, RawTime: cfg.RawTime,
+		Store: model.NewStore(), Name: cfg.folder(id),
 	}}
 	live := f.Live()
 	t := &training{

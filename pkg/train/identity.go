@@ -33,7 +33,7 @@ func (c Config) id(tables ...mat.Matrix) (string, error) {
 
 func (c ClassifierConfig) id(data, y mat.Matrix) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "classifier %s %d\n", c.Objective, c.Classes)
+	fmt.Fprintf(h, "classifier %s %d raw %t\n", c.Objective, c.Classes, c.RawTime)
 	if err := identifySDE(h, c.Objective.SDE); err != nil {
 		return "", err
 	}
