@@ -2,7 +2,6 @@ package control
 
 import (
 	"fmt"
-	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
@@ -24,6 +23,9 @@ type DPS struct {
 	Step        *Scale // the paper's zeta', 0.1 to 1 on images; nil: 1
 }
 
+// shortest is a |r|^2 below which the pull fades away: 0 has no direction. Smaller numbers may be flushed to 0.
+const shortest = 1e-30
+
 // String names predictor, observation and step.
 func (d DPS) String() string {
 	return fmt.Sprintf("DPS (%s, %s, step %s)", d.Predictor, d.Observation, d.Step)
@@ -41,7 +43,7 @@ func (d DPS) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, 
 	y := d.Observation.y(x)
 	residual := Sub(y, Dot(score.Denoiser(p.Score, p.SDE)(x, t), constant(x, d.Observation.a.T())).Product())
 	square := ReduceSum(Square(residual), -1)
-	length := StopGradient(Sqrt(MaxScalar(square, math.SmallestNonzeroFloat32)))
+	length := StopGradient(Sqrt(MaxScalar(square, shortest)))
 	pull := Gradient(ReduceAllSum(Div(square, length)), x)[0]
 	pull = Mul(d.Step.node(x), pull)
 	return rng, Sub(next, pull), Sub(mean, pull)
@@ -49,6 +51,7 @@ func (d DPS) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, 
 
 // y are the observations of the samples x, [B, m], as far as A explains them.
 func (o *Observation) y(x *Node) *Node {
+	o.check(x)
 	var back mat.Dense
 	back.Mul(o.a, o.basis.T())
 	return Dot(o.values(x), constant(x, back.T())).Product()

@@ -192,10 +192,14 @@ func constant(x *Node, m mat.Matrix) *Node { return ConstTensor(x.Graph(), host.
 
 // finite refuses a missing, empty or non-finite matrix.
 func finite(what string, m mat.Matrix) error {
-	if dense, ok := m.(*mat.Dense); m == nil || ok && (dense == nil || dense.IsEmpty()) {
-		return fmt.Errorf("control: %s is missing, want a matrix", what)
+	missing := fmt.Errorf("control: %s is missing, want a matrix", what)
+	if dense, ok := m.(*mat.Dense); m == nil || ok && dense == nil {
+		return missing
 	}
 	r, c := m.Dims()
+	if r == 0 || c == 0 {
+		return missing
+	}
 	for i := range r {
 		for j := range c {
 			if v := m.At(i, j); math.IsNaN(v) || math.IsInf(v, 0) {

@@ -87,7 +87,10 @@ func (l *Labels) Set(labels []int) error {
 	if err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
-	return l.input.Set(rows)
+	if err := l.input.Set(rows); err != nil {
+		return fmt.Errorf("control: labels: %w", err)
+	}
+	return nil
 }
 
 // Rows are the labels as one-hot rows for a batch x [B, d], [B, classes]: the condition of score.Model.FuncGiven.

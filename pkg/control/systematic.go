@@ -6,14 +6,22 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
+// unit is what weights are counted in: sums of integers are exact in any order, so that no rounding draws a particle
+// without weight. K times 1/unit must stay below 2^63.
+const unit = 0x1p-40
+
 // systematic draws ancestors for groups of particles with weights [G, K] that sum to 1: ancestor i of a group is the
 // first j with w_0 + ... + w_j > (u + i)/K, for one uniform u per group, so that particle j is drawn K w_j times, rounded up
 // or down. The result is int32, [G, K].
 func systematic(rng, weights *Node) (newRNG, ancestors *Node) {
 	groups, k := weights.Shape().Dim(0), weights.Shape().Dim(1)
 	rng, u := RandomUniform(rng, shapes.Make(weights.DType(), groups, 1))
-	at := MulScalar(Add(Iota(weights.Graph(), weights.Shape(), 1), u), 1/float64(k))
-	return rng, firstAbove(runningSum(weights), at)
+	counts := ConvertDType(MulScalar(weights, 1/unit), dtypes.Int64)
+	sums := runningSum(counts)
+	total := SliceAxis(sums, 1, AxisElem(k-1)) // 1/unit but for the rounding of weights
+	first := Min(ConvertDType(Mul(u, ConvertDType(total, u.DType())), dtypes.Int64), AddScalar(total, -1))
+	at := Add(Mul(Iota(weights.Graph(), counts.Shape(), 1), total), first)
+	return rng, firstAbove(MulScalar(sums, k), at)
 }
 
 // runningSum is the sum of each row up to and with each element, in log2(K) additions of shifted rows.
