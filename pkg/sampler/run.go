@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -102,7 +101,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	if err != nil {
 		return nil, err
 	}
-	inputs := []*tensors.Tensor{s.problem.column(padded(grid)...), s.problem.column(append(m.Knobs(), 0)...)} // never empty
+	inputs := []*tensors.Tensor{s.problem.column(loop.Padded(grid)...), s.problem.column(append(m.Knobs(), 0)...)} // never empty
 	aux, err := s.begin(m, x, grid[0], inputs[inputKnobs])
 	if err != nil {
 		return nil, fmt.Errorf("sampler: %s: %w", m, err)
@@ -211,15 +210,6 @@ func (s *Sampler) loop(m Method, host bool, states int) *loop.Loop {
 	}
 	s.loops[key] = l
 	return l
-}
-
-// padded lengthens a grid so that all grids up to a size have the same shape and share one executable.
-func padded(grid []float64) []float64 {
-	size := 4096
-	for size < len(grid) {
-		size *= 2
-	}
-	return append(slices.Clone(grid), make([]float64, size-len(grid))...)
 }
 
 // start checks Settings.Init or draws from the prior.

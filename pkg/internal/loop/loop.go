@@ -28,6 +28,7 @@ type Loop struct {
 	states  int
 	step    Step
 	device  bool
+	stop    int // the state that ends the loop, -1 if none
 	exec    *model.Exec
 	stores  []*model.Store // that the step uses, its own first
 	vars    []*model.Variable
@@ -45,13 +46,20 @@ func New(b compute.Backend, store *model.Store, states int, step Step) *Loop {
 		defer backend.PanicWithError()
 		return step(scope, i, state, inputs)
 	}
-	return &Loop{backend: b, store: store, states: states, step: caught, device: backend.OnDevice(b)}
+	return &Loop{backend: b, store: store, states: states, step: caught, device: backend.OnDevice(b), stop: -1}
 }
 
 // OnHost makes the host drive the steps on every backend: one call per step. It exists to measure and to test the
 // device loop against.
 func (l *Loop) OnHost() *Loop {
 	l.device, l.exec = false, nil
+	return l
+}
+
+// Until makes a Run end early, after the iteration in which state k, an int32 scalar, becomes other than 0. To be called
+// before the first Run.
+func (l *Loop) Until(k int) *Loop {
+	l.stop = k
 	return l
 }
 
@@ -79,6 +87,9 @@ func (l *Loop) Run(from, to int, state, inputs []*tensors.Tensor) ([]*tensors.Te
 		var err error
 		if state, err = l.call(int32(i), int32(i+1), state, inputs); err != nil {
 			return nil, fmt.Errorf("step %d: %w", i, err)
+		}
+		if l.stop >= 0 && tensors.ToScalar[int32](state[l.stop]) != 0 {
+			break
 		}
 	}
 	return state, nil
@@ -207,7 +218,11 @@ func (l *Loop) while(_ *model.Scope, args []*Node) []*Node {
 	})
 	cond := NewClosure(g, func(g *Graph) []*Node {
 		p := params(g)
-		return []*Node{LessThan(p[0], p[1])}
+		more := LessThan(p[0], p[1])
+		if l.stop >= 0 {
+			more = And(more, Equal(p[2+l.stop], Const(g, int32(0))))
+		}
+		return []*Node{more}
 	})
 	result := While(cond, body, init...)
 	for k, v := range l.vars {

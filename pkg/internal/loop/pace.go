@@ -2,6 +2,7 @@ package loop
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -11,4 +12,14 @@ import (
 func NextChunk(chunk int, took time.Duration) int {
 	const aim = float64(200 * time.Millisecond)
 	return max(1, int(float64(chunk)*math.Min(8, math.Max(0.25, aim/math.Max(float64(took), 1)))))
+}
+
+// Padded lengthens a table that enters a loop as input, so that all tables up to a size have the same shape and share
+// one executable.
+func Padded(table []float64) []float64 {
+	size := 4096
+	for size < len(table) {
+		size *= 2
+	}
+	return append(slices.Clone(table), make([]float64, size-len(table))...)
 }
