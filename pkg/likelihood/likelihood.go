@@ -24,7 +24,7 @@ const MaxExact = 64
 
 // Settings say how a likelihood is computed.
 type Settings struct {
-	Control ode.Control  // zero: tolerance 1e-5
+	Control ode.Control  // zero: tolerance 1e-5, one step size for the batch
 	Probes  int          // random directions of Hutchinson's estimator; 0: the exact divergence
 	Probe   Probe        // their law
 	Seed    uint64       // of the directions
@@ -33,7 +33,7 @@ type Settings struct {
 
 func (s Settings) control() ode.Control {
 	if s.Control.Abs == 0 && s.Control.Rel == 0 {
-		s.Control.Abs, s.Control.Rel = 1e-5, 1e-5
+		s.Control.Abs, s.Control.Rel, s.Control.WholeStep = 1e-5, 1e-5, true
 	}
 	return s.Control
 }

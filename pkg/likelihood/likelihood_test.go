@@ -2,7 +2,6 @@ package likelihood
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -70,7 +69,7 @@ func TestCalibrated(t *testing.T) {
 				worst := floats.Distance(got, want, math.Inf(1))
 				mean := math.Abs(stat.Mean(got, nil)-stat.Mean(want, nil)) / 2
 				mismatch := math.Abs(stat.Mean(r.LogProb, nil) - stat.Mean(want, nil))
-				fmt.Printf("%s %s %s: worst %.2g, mean %.2g nats/dim, prior mismatch %.2g, NFE %.0f\n", name, s, dtype, worst, mean, mismatch, r.ODE.NFE)
+				t.Logf("%s %s %s: worst error %.2g, mean %.2g nats per dimension, prior mismatch %.2g, NFE %.0f", name, s, dtype, worst, mean, mismatch, r.ODE.NFE)
 				if mean > 2e-3 || worst > 1e-2 {
 					t.Errorf("%s %s %s: mean error %.2g nats per dimension, worst %.2g", name, s, dtype, mean, worst)
 				}
@@ -79,7 +78,7 @@ func TestCalibrated(t *testing.T) {
 	}
 }
 
-// TestRoundTrip: decoding an encoding gives the data back, and the encodings follow p_T.
+// TestRoundTrip: decoding an encoding gives the data back.
 func TestRoundTrip(t *testing.T) {
 	b := backend.MustOpen()
 	for _, s := range processes {
