@@ -186,3 +186,10 @@ func refused(t *testing.T, what string, err error, says string) {
 		t.Errorf("%s: got error %v, want one that says %q", what, err, says)
 	}
 }
+
+// rand0 draws nothing but 0.
+func rand0() *rand.Rand { return rand.New(zero{}) }
+
+type zero struct{}
+
+func (zero) Uint64() uint64 { return 0 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"sort"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -28,16 +28,16 @@ type Particles struct {
 	X           *mat.Dense // [G*K, d], one group after another
 	Weights     *mat.Dense // [G, K], each row sums to 1
 	ESS         []float64  // effective sample size of each group at the end, in [1, K]
-	LowestESS   []float64  // and the lowest on the way
+	LowestESS   []float64  // and the lowest on the way, 0 for a degenerate group
 	Resamples   []int      // resamplings of each group
-	LogEvidence []float64  // estimate of log p(y) of each group, nats; -Inf for a degenerate one
+	LogEvidence []float64  // estimate of log p(y) of each group, nats, in the units of the twist; -Inf for a degenerate one
 	Degenerate  []int      // the groups that lost all their weights
 	Status      Status
 }
 
-// Population reads the populations from the result of a run with w.
+// Population reads the populations from the result of a run with w. It returns an error for a result of another method.
 func (w *Twisted) Population(r *sampler.Result) (*Particles, error) {
-	if len(r.Aux) != auxSize || r.X.Shape().Dim(0)%w.particles != 0 {
+	if r == nil || len(r.Aux) != auxSize || r.Aux[auxLogWeight].Rank() != 2 || r.Aux[auxLogWeight].Shape().Dim(1) != w.particles {
 		return nil, fmt.Errorf("control: the result is not one of %s", w)
 	}
 	logWeights := host.Matrix(r.Aux[auxLogWeight])
@@ -59,7 +59,7 @@ func (w *Twisted) Population(r *sampler.Result) (*Particles, error) {
 	return p, nil
 }
 
-// Draw takes n samples of equal weight from each group, with replacement, [G*n, d].
+// Draw takes n >= 1 samples of equal weight from each group, with replacement, [G*n, d].
 func (p *Particles) Draw(rng *rand.Rand, n int) *mat.Dense {
 	groups, k := p.Weights.Dims()
 	_, d := p.X.Dims()
@@ -72,8 +72,9 @@ func (p *Particles) Draw(rng *rand.Rand, n int) *mat.Dense {
 			sums[i] = total
 		}
 		for i := range n {
-			j, _ := slices.BinarySearch(sums, rng.Float64()*total)
-			out.SetRow(g*n+i, p.X.RawRowView(g*k+min(j, k-1)))
+			at := rng.Float64() * total
+			j := sort.Search(k-1, func(j int) bool { return sums[j] > at }) // never one without weight
+			out.SetRow(g*n+i, p.X.RawRowView(g*k+j))
 		}
 	}
 	return out

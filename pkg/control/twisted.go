@@ -93,10 +93,15 @@ func (w *Twisted) Begin(p *sampler.Problem, x, t *Node, _ []*Node) []*Node {
 	return aux
 }
 
-// look evaluates score, log twist and its gradient at once.
+// look evaluates score, log twist and its gradient at once. Where the gradient is not finite, as where the twist is 0, it
+// becomes 0: the weights are right for any pull, and only a finite one leaves a state that can go on.
 func (w *Twisted) look(p *sampler.Problem, x, t *Node) (logTwist, score, pull *Node) {
 	logTwist = w.twist(x, t)
-	return logTwist, p.Score(x, t), Gradient(ReduceAllSum(logTwist), x)[0]
+	if logTwist.Rank() != 1 || logTwist.Shape().Dim(0) != p.N {
+		panic(fmt.Errorf("control: the twist returned %s, want log p(y|x) of each of the %d samples", logTwist.Shape(), p.N))
+	}
+	pull = Gradient(ReduceAllSum(logTwist), x)[0]
+	return logTwist, p.Score(x, t), Where(IsFinite(pull), pull, ZerosLike(pull))
 }
 
 // Step implements sampler.Method.
@@ -135,7 +140,8 @@ func (w *Twisted) weigh(aux []*Node, change *Node) {
 	flat := func(n *Node) *Node { return Reshape(n, groups) }
 	aux[auxDegenerate] = Max(aux[auxDegenerate], ConvertDType(flat(lost), old.DType()))
 	aux[auxEvidence] = Add(aux[auxEvidence], Where(flat(lost), BroadcastToShape(none, flat(top).Shape()), flat(Add(top, total))))
-	aux[auxLowest] = Min(aux[auxLowest], effective(aux[auxLogWeight]))
+	size := effective(aux[auxLogWeight])
+	aux[auxLowest] = Min(aux[auxLowest], Where(flat(lost), ZerosLike(size), size))
 }
 
 // effective is the effective sample size 1/sum w^2 of normalised log weights [G, K], [G].

@@ -1,0 +1,48 @@
+package control
+
+import (
+	"math"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
+	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/sampler"
+)
+
+// TestRePaintOnce: one step per step is replacement, number for number.
+func TestRePaintOnce(t *testing.T) {
+	for name, b := range backendtest.All(t) {
+		lab := must(sampler.New(b, problem(dist.FourGaussians(), ve, 30)))
+		o := half()
+		set := sampler.Settings{Steps: 20, Seed: 4}
+		once := run(t, lab, sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, o, 1}}, set)
+		if replaced := run(t, lab, Impute(predict, o), set); !mat.EqualApprox(once.Samples(), replaced.Samples(), 1e-5) {
+			t.Errorf("%s: RePaint with one step differs from replacement", name)
+		}
+		thrice := sampler.PC{Predictor: RePaint{sampler.StochasticHeun{}, o, 3}}
+		if r := run(t, lab, thrice, set); r.NFE != 20*3*2 {
+			t.Errorf("%s: %d evaluations in 20 steps of 3 x 2", name, r.NFE)
+		}
+		for _, n := range []int{0, -1} {
+			_, err := lab.Run(t.Context(), sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, o, n}}, set)
+			refused(t, name, err, "Resamples = ")
+		}
+	}
+}
+
+// TestRePaintBias: repeating steps removes much of the bias of replacement on the four Gaussians.
+func TestRePaintBias(t *testing.T) {
+	const n = 20000
+	lab := must(sampler.New(xla(t), problem(dist.FourGaussians(), ve, n)))
+	bias := func(resamples int) float64 {
+		m := sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, half(), resamples}}
+		return modesAt(run(t, lab, m, sampler.Settings{Steps: 60, Seed: 2}).Samples())[1] - 1./3
+	}
+	one, many := bias(1), bias(20)
+	t.Logf("bias of the middle mode: %.4f, %.4f with 20 steps per step", one, many)
+	if se := math.Sqrt(2 * 2. / 9 / n); !(many > 0 && many < one-5*se) {
+		t.Errorf("bias of the middle mode: %.4f, and %.4f with 20 steps per step", one, many)
+	}
+}
