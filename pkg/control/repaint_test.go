@@ -4,11 +4,13 @@ import (
 	"math"
 	"testing"
 
+	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sampler"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // TestRePaintOnce: one step per step is replacement, number for number.
@@ -29,6 +31,28 @@ func TestRePaintOnce(t *testing.T) {
 			_, err := lab.Run(t.Context(), sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, o, n}}, set)
 			refused(t, name, err, "Resamples = ")
 		}
+	}
+}
+
+// TestRePaintStep follows the variance of the free coordinate for score 0: each step multiplies by 2-a and adds c^2, the
+// way back multiplies by a and adds c^2.
+func TestRePaintStep(t *testing.T) {
+	const n = 20000
+	s := sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 0.6, T: 1}}
+	late, sigmaLate := sde.At(s, 1)
+	early, sigmaEarly := sde.At(s, 0.6)
+	a := late / early
+	c2 := sigmaLate*sigmaLate - a*a*sigmaEarly*sigmaEarly
+	want := (2-a)*(2-a) + c2
+	for range 2 {
+		want = (2-a)*(2-a)*(a*a*want+c2) + c2
+	}
+	for name, b := range backendtest.All(t) {
+		p := sampler.Problem{SDE: s, Score: func(x, _ *Node) *Node { return ZerosLike(x) }, N: n, Dim: 2}
+		m := sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, half(), 3}}
+		x := run(t, must(sampler.New(b, p)), m, sampler.Settings{Steps: 1, Seed: 1}).Samples()
+		law := must(dist.NewIsotropicGaussian([]float64{0}, math.Sqrt(want)))
+		sampleMoments(t, name, mat.DenseCopyOf(x.Slice(0, n, 1, 2)), law, 0)
 	}
 }
 

@@ -38,8 +38,8 @@ func half() *Observation { return must(Known([]bool{true, false}, row(0.5))) }
 
 // TestReplacedCoordinates end as alpha y + sigma z at Eps, whatever the free ones do.
 func TestReplacedCoordinates(t *testing.T) {
-	s := sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 0.05, T: 1}}
-	alpha, sigma := sde.At(s, 0.05)
+	s := sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 0.3, T: 1}}
+	alpha, sigma := sde.At(s, 0.3)
 	for name, b := range backendtest.All(t) {
 		const n = 2000
 		o := must(Observe(row(0.6, 0.8), 0, row(0.7)))
@@ -66,16 +66,17 @@ func TestReplaceKeepsIndependentCoordinates(t *testing.T) {
 	law := must(dist.NewProduct(must(dist.NewIsotropicGaussian([]float64{1}, 0.5)), must(dist.NewIsotropicGaussian([]float64{-0.4}, 0.3))))
 	const n, steps = 20000, 300
 	b := xla(t)
-	lab := must(sampler.New(b, problem(law, ve, n)))
-	for _, m := range []sampler.Method{
-		Impute(sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: 0.16, Norm: sampler.Expected}}, must(Known([]bool{true, false}, row(2)))),
-		sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, must(Known([]bool{true, false}, row(2))), 2}},
+	for _, c := range []struct {
+		s sde.SDE
+		m sampler.Method
+	}{
+		{ve, Impute(sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: 0.16, Norm: sampler.Expected}}, must(Known([]bool{true, false}, row(2))))},
+		{sde.VP{BetaMin: 0.1, BetaMax: 20}, sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, must(Known([]bool{true, false}, row(2))), 2}}},
 	} {
-		x := run(t, lab, m, sampler.Settings{Steps: steps, Seed: 3}).Samples()
-		free := mat.DenseCopyOf(x.Slice(0, n, 1, 2))
-		alpha, sigma := sde.At(ve, ve.Span().Eps)
+		x := run(t, must(sampler.New(b, problem(law, c.s, n))), c.m, sampler.Settings{Steps: steps, Seed: 3}).Samples()
+		alpha, sigma := sde.At(c.s, c.s.Span().Eps)
 		want := must(dist.NewIsotropicGaussian([]float64{-0.4}, 0.3)).Noised(alpha, sigma)
-		sampleMoments(t, m.String(), free, want, 0.04)
+		sampleMoments(t, c.m.String(), mat.DenseCopyOf(x.Slice(0, n, 1, 2)), want, 0.04)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/metric"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -229,6 +230,58 @@ func spoiled(l LogLikelihood, how string, k int, after float64) LogLikelihood {
 		}
 		broken := Log(Where(hit, zero, OnesLike(zero))) // with a gradient that is NaN, in that group only
 		return Where(hit, broken, l(x, t))
+	}
+}
+
+// TestResample: points take their score, twist and pull with them and stay in their group; a group whose effective sample
+// size is high enough stays as it is.
+func TestResample(t *testing.T) {
+	const groups, k = 3, 16
+	w := NewTwisted(nil, k)
+	weights := mat.NewDense(groups, k, nil)
+	for j := range k {
+		weights.Set(0, j, float64(1+j%4)/40) // in group 0 all live; group 1 has two particles, the last group one
+	}
+	weights.Set(1, 3, 0.5)
+	weights.Set(1, 9, 0.5)
+	weights.Set(2, 7, 1)
+	start := mat.NewDense(groups*k, 1, nil)
+	for i := range groups * k {
+		start.Set(i, 0, float64(i))
+	}
+	logs := mat.DenseCopyOf(weights)
+	logs.Apply(func(_, _ int, v float64) float64 { return math.Log(v) }, logs)
+	for name, b := range backendtest.All(t) {
+		out, err := CallOnceN(b, func(rng, x, logWeight *Node) []*Node {
+			aux := make([]*Node, auxSize)
+			aux[auxLogWeight], aux[auxLogTwist] = logWeight, MulScalar(Reshape(x, groups*k), 2)
+			aux[auxScore], aux[auxPull] = MulScalar(x, 3), MulScalar(x, 4)
+			aux[auxResamples] = ZerosLike(ReduceSum(logWeight, 1))
+			_, next := w.resample(rng, x, aux, ConstAs(x, []float64{0.5}))
+			return []*Node{next, Reshape(aux[auxLogTwist], groups*k, 1), aux[auxScore], aux[auxPull], aux[auxLogWeight], aux[auxResamples]}
+		}, must(RNGStateFromSeed(1)), host.Tensor(start, dtypes.Float64), host.Tensor(logs, dtypes.Float64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := host.Matrix(out[0])
+		for c := 1; c <= 3; c++ {
+			var want mat.Dense
+			want.Scale(float64(c+1), x)
+			wantClose(t, fmt.Sprintf("%s: carried %d", name, c), host.Matrix(out[c]), &want, 0)
+		}
+		after := host.Matrix(out[4])
+		for i := range groups * k {
+			want := []float64{float64(i), float64(k + 3 + i%k/8*6), 2*k + 7}[i/k]
+			closeTo(t, fmt.Sprintf("%s: ancestor of %d", name, i), x.At(i, 0), want, 0)
+			logWeight := -math.Log(k)
+			if i < k {
+				logWeight = logs.At(0, i)
+			}
+			closeTo(t, name+": log weight", after.At(i/k, i%k), logWeight, 1e-12)
+		}
+		if counts := host.Values(out[5]); !slices.Equal(counts, []float64{0, 1, 1}) {
+			t.Errorf("%s: counted %v resamplings", name, counts)
+		}
 	}
 }
 
