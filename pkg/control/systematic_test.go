@@ -128,7 +128,7 @@ func TestFirstAbove(t *testing.T) {
 // TestSystematic: each particle is drawn K w times, rounded up or down, K w on average; dead particles never, although
 // sums of float32 weights round, and ancestors rise.
 func TestSystematic(t *testing.T) {
-	const repeats = 200
+	const repeats = 100
 	for name, b := range backendtest.All(t) {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
 			for _, k := range sizes {
