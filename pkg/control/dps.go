@@ -37,6 +37,9 @@ func (d DPS) Order() sampler.Order { return sampler.Order{} }
 // NFE is that of the predictor: the posterior mean shares its first evaluation, and adds its gradient.
 func (d DPS) NFE() int { return d.Predictor.NFE() }
 
+// Validate refuses missing parts.
+func (d DPS) Validate() error { return checkParts(d.Predictor, d.Observation) }
+
 // Predict implements sampler.Predictor.
 func (d DPS) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
 	rng, next, mean = d.Predictor.Predict(p, rng, x, t, tNext)

@@ -165,7 +165,12 @@ func (o *Observation) Exact(law dist.Mixture, y []float64) (posterior dist.Mixtu
 }
 
 // String names the observation; no two have the same name.
-func (o *Observation) String() string { return o.name }
+func (o *Observation) String() string {
+	if o == nil {
+		return "no observation"
+	}
+	return o.name
+}
 
 // observed are the known coordinates of x, [B, r].
 func (o *Observation) observed(x *Node) *Node {

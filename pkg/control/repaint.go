@@ -30,11 +30,16 @@ func (r RePaint) Order() sampler.Order { return sampler.Order{} }
 // NFE counts all repetitions.
 func (r RePaint) NFE() int { return r.Resamples * r.Predictor.NFE() }
 
+// Validate refuses missing parts, an observation with noise, and no step at all.
+func (r RePaint) Validate() error {
+	if r.Resamples < 1 {
+		return fmt.Errorf("control: RePaint.Resamples = %d, want >= 1", r.Resamples)
+	}
+	return checkReplacement(r.Predictor, r.Observation)
+}
+
 // Predict implements sampler.Predictor.
 func (r RePaint) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	if r.Resamples < 1 {
-		panic(fmt.Errorf("control: RePaint.Resamples = %d, want >= 1", r.Resamples))
-	}
 	step := Replace{r.Predictor, r.Observation}
 	rng, next, mean = step.Predict(p, rng, x, t, tNext)
 	a, c := sde.Transition(p.SDE, t, tNext)

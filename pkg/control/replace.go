@@ -26,12 +26,31 @@ func Impute(m sampler.PC, o *Observation) sampler.PC {
 
 // replace sets the known coordinates of x to noised data at time t [1].
 func (o *Observation) replace(s sde.SDE, rng, x, t *Node) (newRNG, y *Node) {
-	if o.noise != 0 {
-		panic(fmt.Errorf("control: %s: replacement wants an observation without noise", o))
-	}
 	values := o.values(x)
 	rng, z := noise.Normal(rng, values.Shape())
 	return rng, o.put(x, Add(Mul(sde.Like(s.Alpha(t), x), values), Mul(sde.Like(s.Sigma(t), x), z)))
+}
+
+// checkReplacement refuses a missing part and an observation with noise.
+func checkReplacement(part any, o *Observation) error {
+	if err := checkParts(part, o); err != nil {
+		return err
+	}
+	if o.noise != 0 {
+		return fmt.Errorf("control: %s: replacement wants an observation without noise", o)
+	}
+	return nil
+}
+
+// checkParts refuses a missing predictor or corrector, one that refuses itself, and a missing observation.
+func checkParts(part any, o *Observation) error {
+	if part == nil || o == nil {
+		return fmt.Errorf("control: got predictor or corrector %v and observation %v, want both", part, o)
+	}
+	if v, ok := part.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
 }
 
 // Replace is a predictor followed by replacement at the new time.
@@ -47,6 +66,9 @@ func (r Replace) String() string {
 
 // Order claims none: the method is biased.
 func (r Replace) Order() sampler.Order { return sampler.Order{} }
+
+// Validate refuses missing parts and an observation with noise.
+func (r Replace) Validate() error { return checkReplacement(r.Predictor, r.Observation) }
 
 // Predict implements sampler.Predictor. The noise of the replacement stays in the mean.
 func (r Replace) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
@@ -65,6 +87,9 @@ type ReplaceCorrected struct {
 func (r ReplaceCorrected) String() string {
 	return fmt.Sprintf("%s with replacement (%s)", r.Corrector, r.Observation)
 }
+
+// Validate refuses missing parts and an observation with noise.
+func (r ReplaceCorrected) Validate() error { return checkReplacement(r.Corrector, r.Observation) }
 
 // Correct implements sampler.Corrector.
 func (r ReplaceCorrected) Correct(p *sampler.Problem, rng, x, t, a *Node, knobs []*Node) (newRNG, next *Node) {

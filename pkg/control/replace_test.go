@@ -3,13 +3,16 @@ package control
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sampler"
+	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -97,5 +100,30 @@ func TestReplaceFourGaussians(t *testing.T) {
 	for k, biased := range []float64{0.307, 0.381, 0.312} {
 		closeTo(t, fmt.Sprintf("share of mode %d, predictor alone", k), alone[k], biased, 0.015)
 		closeTo(t, fmt.Sprintf("share of mode %d, with corrector", k), both[k], 1./3, 0.02+5*math.Sqrt(2./9/n))
+	}
+}
+
+// TestMissingParts: a method without its predictor, corrector or observation is refused before any work.
+func TestMissingParts(t *testing.T) {
+	o, err := Known([]bool{true, false}, mat.NewDense(1, 1, []float64{1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab, err := sampler.New(backend.Go(), sampler.Problem{SDE: ve, Score: score.Exact(dist.FourGaussians(), ve), N: 2, Dim: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := sampler.ReverseDiffusion{}
+	for _, m := range []sampler.PC{
+		{Predictor: Replace{nil, o}}, {Predictor: Replace{step, nil}}, {Predictor: RePaint{step, nil, 2}},
+		{Predictor: RePaint{nil, o, 2}}, {Predictor: DPS{Observation: o}}, {Predictor: DPS{Predictor: step}},
+		{Predictor: step, Corrector: ReplaceCorrected{nil, o}}, {Predictor: Replace{RePaint{step, o, 0}, o}},
+	} {
+		if _, err := lab.Run(t.Context(), m, sampler.Settings{Steps: 2}); err == nil || !strings.Contains(err.Error(), "want") {
+			t.Errorf("%#v: %v", m, err)
+		}
+	}
+	if lab.Builds() != 0 {
+		t.Errorf("%d executables were built", lab.Builds())
 	}
 }

@@ -98,6 +98,13 @@ func (m PC) Validate() error {
 	if m.Predictor == nil && m.Corrector == nil {
 		return fmt.Errorf("sampler: PC has neither predictor nor corrector")
 	}
+	for _, part := range []any{m.Predictor, m.Corrector} {
+		if v, ok := part.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return err
+			}
+		}
+	}
 	if m.Corrections < 0 {
 		return fmt.Errorf("sampler: PC.Corrections = %d, want >= 0", m.Corrections)
 	}
@@ -105,9 +112,8 @@ func (m PC) Validate() error {
 		if m.Corrections > 0 {
 			return fmt.Errorf("sampler: PC.Corrections = %d without a Corrector", m.Corrections)
 		}
-		return nil
 	}
-	return m.Corrector.Validate()
+	return nil
 }
 
 // NFE counts the score evaluations of one step.
