@@ -11,7 +11,7 @@ import (
 // Config says what score is trained and how. Everything in it but the name is part of the run's identity.
 type Config struct {
 	Recipe
-	Objective       objective.DSM
+	Objective       objective.Matching
 	Parametrisation score.Parametrisation
 	Net             score.Net
 
@@ -45,6 +45,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Parametrisation.Validate(); err != nil {
 		return fmt.Errorf("train: %w", err)
+	}
+	if c.Objective == nil {
+		return unusable("Objective", c.Objective, "an objective")
 	}
 	if err := c.Objective.Validate(); err != nil {
 		return fmt.Errorf("train: %w", err)

@@ -56,16 +56,16 @@ func TestBadInput(t *testing.T) {
 		{"EMA 1", func(c *Config) { c.EMA = 1 }, good(), "EMA"},
 		{"negative EMA", func(c *Config) { c.EMA = -0.1 }, good(), "EMA"},
 		{"NaN EMA", func(c *Config) { c.EMA = nan }, good(), "EMA"},
-		{"nil SDE", func(c *Config) { c.Objective.SDE = nil }, good(), "nil"},
-		{"negative sigma", func(c *Config) { c.Objective.SDE = sde.VE{SigmaMin: -1, SigmaMax: 4} }, good(), "SigmaMin -1"},
+		{"nil SDE", edit(func(o *objective.DSM) { o.SDE = nil }), good(), "nil"},
+		{"negative sigma", edit(func(o *objective.DSM) { o.SDE = sde.VE{SigmaMin: -1, SigmaMax: 4} }), good(), "SigmaMin -1"},
 		{"sigma 0 at the start", func(c *Config) {
-			c.Objective.SDE = sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{T: 1}}
+			edit(func(o *objective.DSM) { o.SDE = sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{T: 1}} })(c)
 		}, good(), "Sigma"},
-		{"bad min-SNR", func(c *Config) { c.Objective.Weighting = objective.MinSNR(-1) }, good(), "lambda"},
-		{"bad EDM weighting", func(c *Config) { c.Objective.Weighting = objective.EDMWeighting(0) }, good(), "lambda"},
-		{"bad time law", func(c *Config) { c.Objective.Time = objective.LogNormalSigma{Std: -1} }, good(), "std -1"},
-		{"time law off the span", func(c *Config) { c.Objective.Time = objective.LogNormalSigma{Mean: 500, Std: 1} }, good(), "mass 0"},
-		{"time sampler that panics", func(c *Config) { c.Objective.Time = late{} }, good(), "too late"},
+		{"bad min-SNR", edit(func(o *objective.DSM) { o.Weighting = objective.MinSNR(-1) }), good(), "lambda"},
+		{"bad EDM weighting", edit(func(o *objective.DSM) { o.Weighting = objective.EDMWeighting(0) }), good(), "lambda"},
+		{"bad time law", edit(func(o *objective.DSM) { o.Time = objective.LogNormalSigma{Std: -1} }), good(), "std -1"},
+		{"time law off the span", edit(func(o *objective.DSM) { o.Time = objective.LogNormalSigma{Mean: 500, Std: 1} }), good(), "mass 0"},
+		{"time sampler that panics", edit(func(o *objective.DSM) { o.Time = late{} }), good(), "too late"},
 		{"nil data", func(*Config) {}, nil, "no data"},
 		{"empty data", func(*Config) {}, &mat.Dense{}, "0 x 0"},
 		{"NaN", func(*Config) {}, with(nan), "row 1, column 0"},
@@ -121,7 +121,7 @@ type shifted struct {
 // TestIdentity: whatever changes what is trained changes the run's folder, and nothing else does.
 func TestIdentity(t *testing.T) {
 	base, _ := small(100)
-	base.Objective.SDE = sde.VP{BetaMin: 0.1, BetaMax: 20}
+	edit(func(o *objective.DSM) { o.SDE = sde.VP{BetaMin: 0.1, BetaMax: 20} })(&base)
 	ids := map[string]string{}
 	check := func(name string, c Config, data mat.Matrix) {
 		t.Helper()
@@ -157,7 +157,7 @@ func TestIdentity(t *testing.T) {
 	}
 	for name, s := range sdes {
 		c := base
-		c.Objective.SDE = s
+		edit(func(o *objective.DSM) { o.SDE = s })(&c)
 		check(name, c, data)
 	}
 	for name, change := range map[string]func(c *Config){
@@ -169,14 +169,14 @@ func TestIdentity(t *testing.T) {
 		"EMA":             func(c *Config) { c.EMA = 0.9 },
 		"seed":            func(c *Config) { c.Seed++ },
 		"parametrisation": func(c *Config) { c.Parametrisation = score.Epsilon },
-		"uniform":         func(c *Config) { c.Objective.Time = objective.Uniform{} },
-		"log-normal":      func(c *Config) { c.Objective.Time = objective.LogNormalSigma{Mean: -1.2, Std: 1.2} },
-		"log-normal 2":    func(c *Config) { c.Objective.Time = objective.LogNormalSigma{Mean: -1.2, Std: 1.3} },
-		"hidden":          func(c *Config) { c.Objective.Time = shifted{By: 1} },
-		"hidden 2":        func(c *Config) { c.Objective.Time = shifted{By: 2} },
-		"weighting":       func(c *Config) { c.Objective.Weighting = objective.EDMWeighting(0.5) },
-		"weighting 2":     func(c *Config) { c.Objective.Weighting = objective.EDMWeighting(0.6) },
-		"min-SNR":         func(c *Config) { c.Objective.Weighting = objective.MinSNR(5) },
+		"uniform":         edit(func(o *objective.DSM) { o.Time = objective.Uniform{} }),
+		"log-normal":      edit(func(o *objective.DSM) { o.Time = objective.LogNormalSigma{Mean: -1.2, Std: 1.2} }),
+		"log-normal 2":    edit(func(o *objective.DSM) { o.Time = objective.LogNormalSigma{Mean: -1.2, Std: 1.3} }),
+		"hidden":          edit(func(o *objective.DSM) { o.Time = shifted{By: 1} }),
+		"hidden 2":        edit(func(o *objective.DSM) { o.Time = shifted{By: 2} }),
+		"weighting":       edit(func(o *objective.DSM) { o.Weighting = objective.EDMWeighting(0.5) }),
+		"weighting 2":     edit(func(o *objective.DSM) { o.Weighting = objective.EDMWeighting(0.6) }),
+		"min-SNR":         edit(func(o *objective.DSM) { o.Weighting = objective.MinSNR(5) }),
 		"width":           func(c *Config) { c.Net = nets.MLP{Width: 17, Depth: 2} },
 		"depth":           func(c *Config) { c.Net = nets.MLP{Width: 16, Depth: 3} },
 		"embedding": func(c *Config) {
@@ -219,5 +219,14 @@ func TestForeignCheckpoint(t *testing.T) {
 	}
 	if _, err := Fit(t.Context(), cfg, points(10), set); err == nil || !strings.Contains(err.Error(), "belongs to run") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// edit changes the denoising objective of a configuration.
+func edit(change func(o *objective.DSM)) func(c *Config) {
+	return func(c *Config) {
+		o := c.Objective.(objective.DSM)
+		change(&o)
+		c.Objective = o
 	}
 }

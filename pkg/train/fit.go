@@ -79,7 +79,7 @@ func (c Config) fit(ctx context.Context, std float64, tables []mat.Matrix, in in
 // model is the score to train, for data of standard deviation std.
 func (c Config) model(std float64, id string) *score.Model {
 	return &score.Model{
-		SDE: c.Objective.SDE, Parametrisation: c.Parametrisation, Net: c.Net, Std: std, Store: model.NewStore(), Name: c.folder(id),
+		SDE: c.Objective.Process(), Parametrisation: c.Parametrisation, Net: c.Net, Std: std, Store: model.NewStore(), Name: c.folder(id),
 	}
 }
 

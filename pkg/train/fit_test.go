@@ -17,6 +17,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/nets"
+	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -303,7 +304,7 @@ func TestOverflow(t *testing.T) {
 	cfg.Parametrisation = score.RawTime
 	data := points(50)
 	data.Scale(1e17, data)
-	cfg.Objective.SDE = sde.EDM{Times: sde.Span{Eps: 1, T: 1e18}}
+	edit(func(o *objective.DSM) { o.SDE = sde.EDM{Times: sde.Span{Eps: 1, T: 1e18}} })(&cfg)
 	_, err := Fit(t.Context(), cfg, data, Settings{Backend: backend.Go(), Dir: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "not finite at step") {
 		t.Errorf("got %v", err)

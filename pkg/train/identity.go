@@ -23,10 +23,10 @@ const recipeVersion = 3
 func (c Config) id(tables ...mat.Matrix) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "score %s %s %g\n", c.Objective, c.Parametrisation, c.Drop)
-	if err := identifySDE(h, c.Objective.SDE); err != nil {
+	if err := identifySDE(h, c.Objective.Process()); err != nil {
 		return "", err
 	}
-	identify(h, c.Objective.Time)
+	identify(h, c.Objective.Times())
 	identify(h, c.Net)
 	return c.Recipe.id(h, tables), nil
 }

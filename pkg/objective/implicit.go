@@ -1,0 +1,156 @@
+package objective
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// Implicit is implicit score matching (Hyvarinen 2005, JMLR 6, theorem 1) over time:
+//
+//	E_t lambda(t) E_{x_t} [ |f|^2 + 2 tr(df/dx) ](x_t, t)
+//
+// which is the squared distance from the score less a constant, and needs samples of x_t only, no kernel. Its minimum over
+// f is the score. Trace says how the trace is found; weighting and times are as in DSM.
+type Implicit struct {
+	SDE       sde.SDE
+	Weighting Weighting   // zero value: SigmaSquared
+	Time      TimeSampler // nil: Uniform
+	Trace     Trace       // nil: Sliced{Slices: 1, Reduced: true}
+}
+
+// Trace is a way to find |f|^2 + 2 tr(df/dx).
+type Trace interface {
+	// Estimate returns it per example, [B], unbiased, for x [B, d] and times t [B].
+	Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node)
+	String() string
+}
+
+// Loss draws times and noise for clean data x0 [B, d] and returns the advanced random state and the scalar loss. It may
+// be negative.
+func (o Implicit) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
+	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
+	rng, z := RandomNormal(rng, x0.Shape())
+	rng, value := o.trace().Estimate(f, rng, noised(x0, z, o.SDE.Alpha(t), o.SDE.Sigma(t)), t)
+	return rng, ReduceAllMean(Mul(Mul(weight, o.Weighting.Lambda(o.SDE, t)), value))
+}
+
+func (o Implicit) trace() Trace {
+	if o.Trace == nil {
+		return Sliced{Slices: 1, Reduced: true}
+	}
+	return o.Trace
+}
+
+// Validate refuses an objective that cannot be trained, as DSM's does.
+func (o Implicit) Validate() error {
+	if v, ok := o.trace().(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("objective: %w", err)
+		}
+	}
+	return validate(o, o.SDE, o.Time, o.Weighting)
+}
+
+// String names trace, weighting and time sampling.
+func (o Implicit) String() string {
+	return fmt.Sprintf("implicit score matching (%s), lambda = %s, t %s", o.trace(), o.Weighting.orDefault(), orUniform(o.Time))
+}
+
+// Exact takes the trace by one gradient for each coordinate.
+type Exact struct{}
+
+// Estimate implements Trace.
+func (Exact) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
+	y := f(x, t)
+	value = ReduceSum(Square(y), -1)
+	for i := range x.Shape().Dim(1) {
+		slope := Gradient(ReduceAllSum(SliceAxis(y, 1, AxisElem(i))), x)[0]
+		value = Add(value, MulScalar(ReduceSum(SliceAxis(slope, 1, AxisElem(i)), -1), 2))
+	}
+	return rng, value
+}
+
+// String returns "exact trace".
+func (Exact) String() string { return "exact trace" }
+
+// Sliced takes the trace along random directions v of N(0, I): v^T (df/dx) v, the mean over Slices of them (Song, Garg,
+// Shi and Ermon 2019, arXiv 1905.07088, eqs 7 and 8). Reduced keeps |f|^2 in place of (v^T f)^2, which has the same mean
+// and no variance (SSM-VR).
+type Sliced struct {
+	Slices  int // >= 1
+	Reduced bool
+}
+
+// Validate wants at least one slice.
+func (s Sliced) Validate() error {
+	if s.Slices < 1 {
+		return fmt.Errorf("Sliced.Slices = %d, want >= 1", s.Slices)
+	}
+	return nil
+}
+
+// Estimate implements Trace.
+func (s Sliced) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
+	y := f(x, t)
+	var sum *Node
+	for range s.Slices {
+		var v *Node
+		rng, v = RandomNormal(rng, x.Shape())
+		along := ReduceSum(Mul(y, v), -1)
+		term := MulScalar(ReduceSum(Mul(Gradient(ReduceAllSum(along), x)[0], v), -1), 2)
+		if !s.Reduced {
+			term = Add(term, Square(along))
+		}
+		sum = plus(sum, term)
+	}
+	value = MulScalar(sum, 1/float64(s.Slices))
+	if s.Reduced {
+		value = Add(value, ReduceSum(Square(y), -1))
+	}
+	return rng, value
+}
+
+// String names slices and variance reduction.
+func (s Sliced) String() string {
+	if s.Reduced {
+		return fmt.Sprintf("%d slices, variance reduced", s.Slices)
+	}
+	return fmt.Sprintf("%d slices", s.Slices)
+}
+
+// FiniteDifference takes the trace along random directions without a gradient in x (Pang et al. 2020, arXiv 2007.03317,
+// FD-SSM): v^T [f(x + e v) - f(x - e v)]/(2 e), with an error of e^2 times third derivatives of f.
+type FiniteDifference struct {
+	Step float64 // e > 0; a length |e v| of about 1e-2 of the scale on which f changes
+}
+
+// Validate wants a positive step.
+func (s FiniteDifference) Validate() error {
+	if !(s.Step > 0) || math.IsInf(s.Step, 0) {
+		return fmt.Errorf("FiniteDifference.Step = %g, want > 0 and finite", s.Step)
+	}
+	return nil
+}
+
+// Estimate implements Trace.
+func (s FiniteDifference) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
+	rng, v := RandomNormal(rng, x.Shape())
+	step := MulScalar(v, s.Step)
+	rise := MulScalar(Sub(f(Add(x, step), t), f(Sub(x, step), t)), 1/s.Step) // 2 (df/dx) v
+	return rng, Add(ReduceSum(Square(f(x, t)), -1), ReduceSum(Mul(rise, v), -1))
+}
+
+// String names the step.
+func (s FiniteDifference) String() string { return fmt.Sprintf("finite differences of %g", s.Step) }
+
+func plus(sum, term *Node) *Node {
+	if sum == nil {
+		return term
+	}
+	return Add(sum, term)
+}
