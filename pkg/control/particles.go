@@ -16,9 +16,12 @@ import (
 type Status int
 
 const (
-	Sound      Status = iota // every group has weights
-	Degenerate               // at some step all weights of a group were 0 or undefined; it went on with equal ones
+	Sound      Status = iota // many particles carried the weight of every group at every step
+	Degenerate               // at some step one particle had nearly all the weight of a group, or none had any
 )
+
+// dominated is the effective sample size below which a group is called degenerate.
+const dominated = 1.5
 
 // String returns the name of the status.
 func (s Status) String() string { return [...]string{"sound", "degenerate"}[s] }
@@ -28,10 +31,10 @@ type Particles struct {
 	X           *mat.Dense // [G*K, d], one group after another
 	Weights     *mat.Dense // [G, K], each row sums to 1
 	ESS         []float64  // effective sample size of each group at the end, in [1, K]
-	LowestESS   []float64  // and the lowest on the way, 0 for a degenerate group
+	LowestESS   []float64  // and the lowest on the way; 0 if all weights were 0 or undefined, and the group went on with equal ones
 	Resamples   []int      // resamplings of each group
-	LogEvidence []float64  // estimate of log p(y) of each group, nats, in the units of the twist; -Inf for a degenerate one
-	Degenerate  []int      // the groups that lost all their weights
+	LogEvidence []float64  // estimate of log p(y) of each group, nats, in the units of the twist; -Inf where all weights were lost
+	Degenerate  []int      // the groups whose LowestESS is below 1.5: their samples are copies of one particle, or not conditioned at all
 	Status      Status
 }
 
@@ -51,8 +54,8 @@ func (w *Twisted) Population(r *sampler.Result) (*Particles, error) {
 		p.Resamples = append(p.Resamples, int(n))
 		p.ESS = append(p.ESS, 1/mat.Dot(mat.NewVecDense(len(row), row), mat.NewVecDense(len(row), row)))
 	}
-	for g, lost := range host.Values(r.Aux[auxDegenerate]) {
-		if lost != 0 {
+	for g, size := range p.LowestESS {
+		if size < dominated {
 			p.Degenerate, p.Status = append(p.Degenerate, g), Degenerate
 		}
 	}

@@ -12,7 +12,8 @@ import (
 
 // Impute makes a predictor-corrector method replace what is known by noised data after every one of its updates (Song et
 // al. 2021, section 5 and appendix I.2). With the predictor alone the law of the free coordinates is biased: they never
-// learn which noise the known ones will carry next. Corrector steps at each time remove the bias, in the limit of many.
+// learn which noise the known ones will carry next. Corrector steps at each time remove the bias, in the limit of so many
+// that they mix between modes, and with a score that is right between the modes too.
 // The observation must be without noise.
 func Impute(m sampler.PC, o *Observation) sampler.PC {
 	if m.Predictor != nil {

@@ -66,14 +66,13 @@ func (*Twisted) NFE() int { return 1 }
 
 // What a population carries besides x.
 const (
-	auxLogWeight  = iota // normalised log weights, [G, K]
-	auxLogTwist          // log psi at x, [G*K]
-	auxScore             // unconditional score at x, [G*K, d]
-	auxPull              // grad log psi at x, [G*K, d]
-	auxEvidence          // estimate of the log evidence so far, [G]
-	auxLowest            // lowest effective sample size so far, [G]
-	auxResamples         // number of resamplings so far, [G]
-	auxDegenerate        // 1 once all weights of a group were 0 or undefined, [G]
+	auxLogWeight = iota // normalised log weights, [G, K]
+	auxLogTwist         // log psi at x, [G*K]
+	auxScore            // unconditional score at x, [G*K, d]
+	auxPull             // grad log psi at x, [G*K, d]
+	auxEvidence         // estimate of the log evidence so far, [G]
+	auxLowest           // lowest effective sample size so far, 0 once all weights of a group were 0 or undefined, [G]
+	auxResamples        // number of resamplings so far, [G]
 	auxSize
 )
 
@@ -87,7 +86,7 @@ func (w *Twisted) Begin(p *sampler.Problem, x, t *Node, _ []*Node) []*Node {
 	aux[auxLogTwist], aux[auxScore], aux[auxPull] = w.look(p, x, t)
 	zero := BroadcastToDims(ConstAs(x, []float64{0}), groups)
 	aux[auxLogWeight] = BroadcastToDims(ConstAs(x, [][]float64{{-math.Log(float64(w.particles))}}), groups, w.particles)
-	aux[auxEvidence], aux[auxResamples], aux[auxDegenerate] = zero, zero, zero
+	aux[auxEvidence], aux[auxResamples] = zero, zero
 	aux[auxLowest] = Add(zero, ConstAs(x, float64(w.particles)))
 	w.weigh(aux, aux[auxLogTwist])
 	return aux
@@ -124,7 +123,7 @@ func (w *Twisted) Step(p *sampler.Problem, rng, x, t, tNext *Node, aux, knobs []
 }
 
 // weigh multiplies the weights by exp(change), [G*K], normalises them, and keeps the books. A group that has lost all its
-// weights goes on with equal ones, marked as degenerate.
+// weights goes on with equal ones, marked by a lowest sample size of 0.
 func (w *Twisted) weigh(aux []*Node, change *Node) {
 	old := aux[auxLogWeight]
 	groups := old.Shape().Dim(0)
@@ -138,7 +137,6 @@ func (w *Twisted) weigh(aux []*Node, change *Node) {
 	equal := Add(ZerosLike(lw), ConstAs(lw, [][]float64{{-math.Log(float64(w.particles))}}))
 	aux[auxLogWeight] = Where(BroadcastToShape(lost, lw.Shape()), equal, Sub(Sub(lw, top), total))
 	flat := func(n *Node) *Node { return Reshape(n, groups) }
-	aux[auxDegenerate] = Max(aux[auxDegenerate], ConvertDType(flat(lost), old.DType()))
 	aux[auxEvidence] = Add(aux[auxEvidence], Where(flat(lost), BroadcastToShape(none, flat(top).Shape()), flat(Add(top, total))))
 	size := effective(aux[auxLogWeight])
 	aux[auxLowest] = Min(aux[auxLowest], Where(flat(lost), ZerosLike(size), size))

@@ -323,6 +323,34 @@ func TestDegenerate(t *testing.T) {
 	}
 }
 
+// TestDominated: an observation far from all data leaves the weight of its group to one particle, which is a status, with
+// finite numbers and the groups of possible observations sound.
+func TestDominated(t *testing.T) {
+	law := dist.FourGaussians()
+	base := score.Exact(law, ve)
+	const k = 64
+	y := mat.NewDense(2*k, 1, nil)
+	for i := range 2 * k {
+		y.Set(i, 0, []float64{0.5, 50}[i/k])
+	}
+	for name, b := range backendtest.All(t) {
+		o, err := Known([]bool{true, false}, y)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := populations(t, must(sampler.New(b, problem(law, ve, 2*k))), NewTwisted(o.PiGDM(base, ve, 0.7), k), sampler.Settings{Steps: 60, Seed: 1})
+		checkBooks(t, name, p)
+		if p.Status != Degenerate || !slices.Equal(p.Degenerate, []int{1}) {
+			t.Errorf("%s: %s, groups %v, lowest sizes %v, want group 1 alone", name, p.Status, p.Degenerate, p.LowestESS)
+		}
+		for _, v := range slices.Concat(p.X.RawMatrix().Data, p.Weights.RawMatrix().Data) {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				t.Fatalf("%s: found %g among points and weights", name, v)
+			}
+		}
+	}
+}
+
 // equal are equal weights of one group.
 func (p *Particles) equal() *mat.Dense {
 	_, k := p.Weights.Dims()
