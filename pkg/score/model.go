@@ -1,8 +1,12 @@
 package score
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -32,6 +36,23 @@ func (m *Model) Func() Func { return m.with(m.weights().averaged, nil) }
 
 // Live is the score with the weights under training. It creates them where they do not exist.
 func (m *Model) Live() Func { return m.with(m.weights().live, nil) }
+
+// Init gives the weights under training random values, for data in dim dimensions, unless they have values already. Loops
+// and training do so by themselves; other executables want weights that exist.
+func (m *Model) Init(b compute.Backend, dim int) error {
+	built := fmt.Errorf("score: built")
+	exec, err := model.NewExec(b, m.Store, func(_ *model.Scope, x, t *Node) *Node {
+		m.Live()(x, t)
+		panic(built) // the graph is only there to create the variables
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := exec.Compile(shapes.Make(dtypes.Float32, 1, dim), shapes.Make(dtypes.Float32, 1)); !errors.Is(err, built) {
+		return err
+	}
+	return m.Store.InitializeVariables(b, nil)
+}
 
 // FuncGiven is Func for a network with a condition y(x), [B, c], that enters it beside x as further coordinates: the
 // one-hot code of a class, say. Its Net must state its Output, since it sees more coordinates than it returns.

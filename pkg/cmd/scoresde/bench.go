@@ -74,6 +74,8 @@ var measurements = []struct {
 	{"pc_10000", pc(10_000, 200)},
 	{"pc_64", pc(64, 4000)},
 	{"guided_pc_10000", guided},
+	{"likelihood_10000", exactLikelihood},
+	{"heun_vs_pc", heunVersusPC},
 	{"device_vs_host_1", deviceVersusHost},
 	{"train_3x256_1024", training(nets.MLP{Width: 256, Depth: 3}, 1024, 300)},
 	{"train_3x128_64", training(nets.MLP{Width: 128, Depth: 3}, 64, 3000)},
