@@ -205,12 +205,8 @@ func finite(what string, m mat.Matrix) error {
 	if r == 0 || c == 0 {
 		return missing
 	}
-	for i := range r {
-		for j := range c {
-			if v := m.At(i, j); math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("control: %s row %d, column %d is %g, want finite numbers", what, i, j, v)
-			}
-		}
+	if err := host.Finite(what, m); err != nil {
+		return fmt.Errorf("control: %w", err)
 	}
 	return nil
 }

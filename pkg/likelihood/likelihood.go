@@ -196,12 +196,8 @@ func (m *Model) check(x mat.Matrix) error {
 	if n == 0 || d != m.dim {
 		return fmt.Errorf("likelihood: data is [%d, %d], want [n, %d] with n >= 1", n, d, m.dim)
 	}
-	for i := range n {
-		for k := range d {
-			if v := x.At(i, k); math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("likelihood: row %d, column %d is %g, want finite numbers", i, k, v)
-			}
-		}
+	if err := host.Finite("data", x); err != nil {
+		return fmt.Errorf("likelihood: %w", err)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Control says how steps are adapted. The error of a step is measured in units of Abs + Rel |x|, and its root mean
@@ -143,7 +144,7 @@ func (s *Solver) first(x *Node, inputs []*Node, c Control) []*Node {
 	from, to := element(inputs[0], 0), element(inputs[0], 1)
 	t, span := spread(from), spread(Abs(Sub(to, from)))
 	slope := s.field(x, t)
-	scale := Add(like(element(inputs[1], 0), x), Mul(like(element(inputs[1], 1), x), Abs(x)))
+	scale := Add(sde.Like(element(inputs[1], 0), x), Mul(sde.Like(element(inputs[1], 1), x), Abs(x)))
 	size, change := c.norm(Div(x, scale)), c.norm(Div(slope, scale))
 	h := Mul(Div(size, change), constant(size, 0.01))
 	tiny := Or(LessThan(size, constant(size, 1e-5)), LogicalNot(IsFinite(h)))
@@ -187,9 +188,9 @@ func (s *Solver) try(c Control, state, inputs []*Node) []*Node {
 	size := Min(state[stateH], left)
 	h := Mul(size, Sign(Sub(to, from)))
 	k := s.stages(DormandPrince, x, t, h, slope)
-	next := Add(x, Mul(like(h, x), combine(DormandPrince.b, k)))
-	scale := Add(like(abs, x), Mul(like(rel, x), Max(Abs(x), Abs(next))))
-	norm := c.norm(Div(Mul(like(h, x), combine(DormandPrince.e, k)), scale))
+	next := Add(x, Mul(sde.Like(h, x), combine(DormandPrince.b, k)))
+	scale := Add(sde.Like(abs, x), Mul(sde.Like(rel, x), Max(Abs(x), Abs(next))))
+	norm := c.norm(Div(Mul(sde.Like(h, x), combine(DormandPrince.e, k)), scale))
 
 	accept := And(going, LessOrEqual(norm, constant(norm, 1))) // a NaN is no acceptance
 	change := Mul(Pow(Max(norm, constant(norm, 1e-10)), constant(norm, -1./5)), constant(norm, 0.9))
@@ -197,7 +198,7 @@ func (s *Solver) try(c Control, state, inputs []*Node) []*Node {
 	change = Where(accept, change, Min(change, constant(norm, 1)))
 
 	out := append([]*Node{}, state...)
-	wide := BroadcastToShape(like(accept, x), x.Shape())
+	wide := BroadcastToShape(sde.Like(accept, x), x.Shape())
 	out[stateX] = Where(wide, next, x)
 	out[stateSlope] = Where(wide, k[len(k)-1], slope)
 	out[stateT] = Where(accept, Where(last, BroadcastToShape(to, t.Shape()), Add(t, h)), t)
@@ -245,7 +246,7 @@ func keep(kept, at, x, next, t, h, accept *Node, k []*Node) *Node {
 	theta = Reshape(theta, m, p, 1)
 	rest := Sub(Reshape(one, 1, 1, 1), theta)
 	deep := func(n *Node) *Node { return InsertAxes(n, 0) }
-	step := like(h, x)
+	step := sde.Like(h, x)
 	rise := Sub(next, x)
 	bend := Sub(Mul(step, k[0]), rise)
 	twist := Sub(Sub(rise, Mul(step, k[len(k)-1])), bend)

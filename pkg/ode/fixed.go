@@ -11,6 +11,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Steps returns the times of n equal steps between two times.
@@ -71,7 +72,7 @@ func (s *Solver) fixed(m Method) *loop.Loop {
 			at := func(i *Node) *Node { return Gather(inputs[0], Reshape(i, 1, 1)) }
 			t := at(i)
 			h := Sub(at(Add(i, Const(i.Graph(), int32(1)))), t)
-			x = Add(x, Mul(like(h, x), combine(m.b, s.stages(m, x, t, h, nil))))
+			x = Add(x, Mul(sde.Like(h, x), combine(m.b, s.stages(m, x, t, h, nil))))
 			broken := And(LogicalNot(IsFinite(ReduceAllSum(x))), LessThan(bad, Const(i.Graph(), int32(0))))
 			return []*Node{x, Where(broken, i, bad)}
 		})

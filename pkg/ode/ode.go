@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Field is the right-hand side f(x, t), of the shape of x: x is [B, d], t is [B] or [1] (one time for the whole batch).
@@ -98,7 +99,7 @@ func (s *Solver) stages(m Method, x, t, h, first *Node) []*Node {
 		}
 		at := x
 		if i > 0 {
-			at = Add(x, Mul(like(h, x), combine(m.a[i], k)))
+			at = Add(x, Mul(sde.Like(h, x), combine(m.a[i], k)))
 		}
 		k[i] = s.field(at, Add(t, Mul(h, ConstAs(h, []float64{m.c[i]}))))
 	}
@@ -121,6 +122,3 @@ func combine(w []float64, k []*Node) *Node {
 	}
 	return sum
 }
-
-// like gives [1] or [B] the rank of x.
-func like(c, x *Node) *Node { return Reshape(c, c.Shape().Size(), 1) }

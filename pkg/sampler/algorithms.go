@@ -3,7 +3,6 @@ package sampler
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -11,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -72,12 +72,8 @@ func checkRows(what string, m mat.Matrix) error {
 	if n == 0 || d == 0 {
 		return fmt.Errorf("sampler: %s is %d x %d, want at least one row and column", what, n, d)
 	}
-	for i := range n {
-		for k := range d {
-			if v := m.At(i, k); math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("sampler: %s row %d, column %d is %g, want finite numbers", what, i, k, v)
-			}
-		}
+	if err := host.Finite(what, m); err != nil {
+		return fmt.Errorf("sampler: %w", err)
 	}
 	return nil
 }

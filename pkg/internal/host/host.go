@@ -2,6 +2,9 @@
 package host
 
 import (
+	"fmt"
+	"math"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
@@ -52,4 +55,17 @@ func Values(t *tensors.Tensor) []float64 {
 		wide[i] = float64(v)
 	}
 	return wide
+}
+
+// Finite returns an error that names the first element of m that is NaN or infinite, and m as what.
+func Finite(what string, m mat.Matrix) error {
+	n, d := m.Dims()
+	for i := range n {
+		for k := range d {
+			if v := m.At(i, k); math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("%s row %d, column %d is %g, want finite numbers", what, i, k, v)
+			}
+		}
+	}
+	return nil
 }

@@ -1,6 +1,8 @@
 package host
 
 import (
+	"fmt"
+	"math"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
@@ -23,6 +25,20 @@ func TestRoundTrip(t *testing.T) {
 	for _, dtype := range []dtypes.DType{dtypes.Float64, dtypes.Float32} {
 		if c := Column([]float64{1, -0.5}, dtype); c.DType() != dtype || c.Rank() != 1 || Values(c)[1] != -0.5 {
 			t.Errorf("%s: got %s with %v", dtype, c.Shape(), Values(c))
+		}
+	}
+}
+
+// TestFinite: the first bad element is named; finite matrices pass.
+func TestFinite(t *testing.T) {
+	m := mat.NewDense(2, 2, []float64{1, -2, 0, math.MaxFloat64})
+	if err := Finite("data", m); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		m.Set(1, 0, bad)
+		if err := Finite("data", m); err == nil || err.Error() != fmt.Sprintf("data row 1, column 0 is %g, want finite numbers", bad) {
+			t.Errorf("%g: %v", bad, err)
 		}
 	}
 }
