@@ -39,10 +39,14 @@ func TestBasis(t *testing.T) {
 	repeated := mat.NewDense(3, 4, nil)
 	repeated.Stack(twice, normals(rng, 2, 4))
 	repeated.SetRow(2, repeated.RawRowView(0))
-	for what, a := range map[string]*mat.Dense{
-		"one row": normals(rng, 1, 4), "wide": normals(rng, 2, 5), "square": normals(rng, 3, 3), "tall": normals(rng, 5, 2),
-		"rank 2 of 3 rows": repeated, "large and small rows": mat.NewDense(2, 3, []float64{1e4, 2e4, 0, 0, 1e-3, 2e-3}),
+	for _, c := range []struct {
+		what string
+		a    *mat.Dense
+	}{
+		{"one row", normals(rng, 1, 4)}, {"wide", normals(rng, 2, 5)}, {"square", normals(rng, 3, 3)}, {"tall", normals(rng, 5, 2)},
+		{"rank 2 of 3 rows", repeated}, {"large and small rows", mat.NewDense(2, 3, []float64{1e4, 2e4, 0, 0, 1e-3, 2e-3})},
 	} {
+		what, a := c.what, c.a
 		m, _ := a.Dims()
 		y := normals(rng, 4, m)
 		o := must(Observe(a, 0.7, y))
@@ -59,7 +63,8 @@ func TestBasis(t *testing.T) {
 		x := product(o.known.Value(), o.basis)
 		residual := product(x, a.T())
 		residual.Sub(residual, y)
-		wantClose(t, what+": normal equations", product(residual, a), mat.NewDense(4, x.RawMatrix().Cols, nil), 1e-9*mat.Norm(a, 2))
+		rounding := 1e-14 * mat.Norm(x, 2) * math.Pow(mat.Norm(a, 2), 2) // of A x, times A
+		wantClose(t, what+": normal equations", product(residual, a), mat.NewDense(4, x.RawMatrix().Cols, nil), rounding)
 	}
 }
 

@@ -51,9 +51,9 @@ func chiSquared(t *testing.T, r Ranks, bins int) (stat, p float64) {
 
 // TestRanks accepts the exact posterior, also where ties are the rule, and finds what is wrong with others.
 func TestRanks(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 9))
 	const s, l, bins = 4000, 99, 20
 	for name, c := range map[string]struct{ shift, stretch, grid float64 }{"exact": {0, 1, 0}, "ties": {0, 1, 1}} {
+		rng := rand.New(rand.NewPCG(1, 9))
 		truth, draws := conjugate(rng, s, l, c.shift, c.stretch, c.grid)
 		if stat, p := chiSquared(t, ranksOf(t, truth, draws, rng), bins); p < 1e-3 {
 			t.Errorf("%s: chi-squared %v, p %v", name, stat, p)
@@ -63,6 +63,7 @@ func TestRanks(t *testing.T) {
 		shift, stretch float64
 		heaped         []int // bins that hold more than their band
 	}{"wide": {0, 1.5, []int{9, 10}}, "narrow": {0, 0.7, []int{0, 19}}, "high": {0.2, 1, []int{0}}, "low": {-0.2, 1, []int{19}}} {
+		rng := rand.New(rand.NewPCG(1, 9))
 		truth, draws := conjugate(rng, s, l, c.shift, c.stretch, 0)
 		r := ranksOf(t, truth, draws, rng)
 		if stat, p := chiSquared(t, r, bins); p > 1e-6 {
