@@ -3,7 +3,11 @@ package sampler
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
@@ -22,6 +26,7 @@ func TestWorkPrecision(t *testing.T) {
 		{Heun{}, edm, []int{9, 18}},
 		{PC{Predictor: DDIM{}}, edm, []int{18, 400}},
 		{PC{Predictor: ReverseDiffusion{}, Corrector: Langevin{SNR: 0.16}}, nil, []int{20}},
+		{UniPC{}, edm, []int{200}},
 	}, Settings{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -31,19 +36,60 @@ func TestWorkPrecision(t *testing.T) {
 		t.Logf("%s, %d steps: NFE %d, gap %.4f +- %.4f, %v", w.Method, w.Steps, w.NFE, w.Gap, w.Stderr, w.Elapsed)
 		gap[i] = w
 	}
-	for i, nfe := range []int{18, 36, 18, 400, 40} {
+	for i, nfe := range []int{18, 36, 18, 400, 40, 200} {
 		if points[i].NFE != nfe {
 			t.Errorf("point %d: %d evaluations, want %d", i, points[i].NFE, nfe)
 		}
 	}
-	small := func(w WorkPoint) bool { return math.Abs(w.Gap) < 0.01+5*w.Stderr }
-	if !small(points[1]) || !small(points[3]) {
-		t.Errorf("gaps of Heun at 36 and DDIM at 400 evaluations: %+v, %+v", points[1], points[3])
+	small := func(w WorkPoint, gap float64) bool { return math.Abs(w.Gap) < gap+5*w.Stderr }
+	if !small(points[1], 0.02) || !small(points[3], 0.02) || !small(points[5], 0.001) {
+		t.Errorf("gaps of Heun at 36, DDIM at 400 and UniPC at 200 evaluations: %+v, %+v, %+v", points[1], points[3], points[5])
+	}
+	for i, w := range points {
+		if noisy := i == 4; noisy != (w.Stderr > 0.003) { // the plain mean of 40 000 has .0055
+			t.Errorf("point %d: standard error %g", i, w.Stderr)
+		}
 	}
 	if !(math.Abs(points[2].Gap) > 2*math.Abs(points[1].Gap)) {
 		t.Errorf("DDIM at 18 evaluations has a gap of %g, Heun at 36 one of %g", points[2].Gap, points[1].Gap)
 	}
 	if _, err := WorkPrecision(context.Background(), backend.Go(), p, nil, nil, Settings{}); err == nil {
 		t.Error("no law was accepted")
+	}
+}
+
+// TestGapUnbiased: the gap of exact samples is 0 and that of wrong ones what the plain mean finds, with and without use of
+// the control.
+func TestGapUnbiased(t *testing.T) {
+	law, n := dist.FourGaussians(), 20000
+	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
+	p := Problem{SDE: s, Score: score.Exact(law, s), N: n, Dim: 2}
+	rng := rand.New(rand.NewPCG(3, 0))
+	set := Settings{Init: Tensor(law.Noised(1, 4).Sample(rng, n), 0)}
+	g, err := newGap(context.Background(), backend.MustOpen(), p, law, set, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide := mat.NewDense(n, 2, nil)
+	wide.Scale(1.05, law.Noised(1, 0.01).Sample(rng, n))
+	plain, err := g.surprise(wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		x    *mat.Dense
+		want float64
+		tol  float64
+	}{
+		"exact": {law.Noised(1, 0.01).Sample(rng, n), 0, 0},
+		"wide":  {wide, stat.Mean(plain, nil) - g.entropy.Value, 0.001},
+	} {
+		got, err := g.of(c.x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(got.Value-c.want) > 5*got.Stderr+c.tol {
+			t.Errorf("%s: gap %g +- %g, want %g", what, got.Value, got.Stderr, c.want)
+		}
 	}
 }
