@@ -165,25 +165,31 @@ func TestUnits(t *testing.T) {
 		t.Errorf("bits per dimension %g, want 3", got)
 	}
 	for slope, want := range map[float64]float64{1: 8, 2: 7, 255: 8 - math.Log2(255)} {
-		if got := must(BitsPerDim8(0, 3, slope)); math.Abs(got-want) > 1e-12 {
+		if got := must(DiscreteBitsPerDim(0, 3, 256, slope)); math.Abs(got-want) > 1e-12 {
 			t.Errorf("slope %g adds %g bits, want %g", slope, got, want)
 		}
 	}
-	if _, err := BitsPerDim8(0, 3, 0); err == nil {
+	if _, err := DiscreteBitsPerDim(0, 3, 256, 0); err == nil {
 		t.Error("a slope of 0 was accepted")
 	}
 	// 8-bit data uniform over its 256 values takes 8 bits, exactly: its dequantised density is 1 on [0, 1].
-	if got := must(BitsPerDim8(0, 1, 1)); got != 8 {
+	if got := must(DiscreteBitsPerDim(0, 1, 17, 1)); got != math.Log2(17) {
+		t.Errorf("17 uniform levels take %g bits", got)
+	}
+	if _, err := DiscreteBitsPerDim(0, 3, 1, 1); err == nil {
+		t.Error("one level was accepted")
+	}
+	if got := must(DiscreteBitsPerDim(0, 1, 256, 1)); got != 8 {
 		t.Errorf("uniform bytes take %g bits", got)
 	}
-	u := must(Dequantise(rand.New(rand.NewPCG(1, 1)), mat.NewDense(1, 3, []float64{0, 17, 255})))
+	u := must(Dequantise(rand.New(rand.NewPCG(1, 1)), mat.NewDense(1, 3, []float64{0, 17, 255}), 256))
 	for k, low := range []float64{0, 17, 255} {
 		if v := u.At(0, k) * 256; v < low || v >= low+1 {
 			t.Errorf("value %g was dequantised to %g/256", low, v)
 		}
 	}
 	for _, bad := range []float64{-1, 256, 0.5, math.NaN()} {
-		if _, err := Dequantise(rand.New(rand.NewPCG(1, 1)), mat.NewDense(1, 1, []float64{bad})); err == nil {
+		if _, err := Dequantise(rand.New(rand.NewPCG(1, 1)), mat.NewDense(1, 1, []float64{bad}), 256); err == nil {
 			t.Errorf("%g was dequantised", bad)
 		}
 	}
@@ -200,6 +206,10 @@ func TestPaths(t *testing.T) {
 		if angle := math.Atan2(path.At(i, 2), path.At(i, 0)); math.Abs(angle-float64(i)*math.Pi/8) > 1e-12 {
 			t.Errorf("point %d has angle %g", i, angle)
 		}
+	}
+	uneven := must(Spherical([]float64{1, 0}, []float64{-4 * math.Cos(0.01), 4 * math.Sin(0.01)}, 3)) // nearly opposite
+	if n := mat.Norm(uneven.RowView(1), 2); math.Abs(n-2.5) > 1e-9 {
+		t.Errorf("between lengths 1 and 4 the middle has length %g", n)
 	}
 	straight := must(Linear(a, b, 3))
 	if straight.At(1, 0) != 1.5 || straight.At(1, 2) != 1.5 {
