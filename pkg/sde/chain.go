@@ -49,14 +49,32 @@ func (p VP) Chain(n int) (Chain, error) {
 			p, largest, math.Floor(largest)+1, n)
 	}
 	c := newChain(p, n)
+	betas := make([]float64, n)
+	for i := range betas {
+		betas[i] = (p.BetaMin + c.T[i+1]*(p.BetaMax-p.BetaMin)) * end / float64(n)
+	}
+	c.setBetas(betas)
+	return c, nil
+}
+
+// setBetas fills in steps x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z and what they compose to.
+func (c *Chain) setBetas(betas []float64) {
 	var logAlpha2 float64
-	for i := 1; i <= n; i++ {
-		beta := (p.BetaMin + c.T[i]*(p.BetaMax-p.BetaMin)) * end / float64(n)
+	for k, beta := range betas {
+		i := k + 1
 		logAlpha2 += math.Log1p(-beta)
 		c.A[i], c.C[i] = math.Sqrt(1-beta), math.Sqrt(beta)
 		c.Alpha[i], c.Sigma[i] = math.Exp(logAlpha2/2), math.Sqrt(-math.Expm1(logAlpha2))
 	}
-	return c, nil
+}
+
+// Betas are the squares of C[1..N], which for DDPM chains are beta_1..beta_N: NewDDPM turns them into a process.
+func (c Chain) Betas() []float64 {
+	betas := make([]float64, c.N())
+	for k := range betas {
+		betas[k] = c.C[k+1] * c.C[k+1]
+	}
+	return betas
 }
 
 // N is the number of steps.
