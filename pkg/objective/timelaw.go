@@ -3,6 +3,7 @@ package objective
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -113,4 +114,19 @@ func (l *timeLaw) quantile(u *Node) (t, density *Node) {
 	part := Sub(position, ConvertDType(cell, u.DType()))
 	t = Add(at(l.edges[:cells]), Mul(part, at(width)))
 	return Min(t, at(l.edges[1:])), at(rate)
+}
+
+// density is that at a time t of the span.
+func (l *timeLaw) density(t float64) float64 {
+	above, _ := slices.BinarySearch(l.edges, t)
+	c := min(max(above, 1), cells)
+	return 1 / (cells * (l.edges[c] - l.edges[c-1]))
+}
+
+// draw takes stratified times from the law, with the weights of the uniform law over it.
+func (l *timeLaw) draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+	rng, u := strata(rng, x0)
+	t, density := l.quantile(u)
+	span := s.Span()
+	return rng, t, Div(ConstAs(density, 1/(span.T-span.Eps)), density)
 }

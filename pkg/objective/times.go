@@ -47,11 +47,7 @@ type Importance struct{}
 
 // Draw implements TimeSampler with the weights of the uniform law over this one.
 func (Importance) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
-	law := must(importanceLaw(s))
-	rng, u := strata(rng, x0)
-	t, density := law.quantile(u)
-	span := s.Span()
-	return rng, t, Div(ConstAs(density, 1/(span.T-span.Eps)), density)
+	return must(importanceLaw(s)).draw(s, rng, x0)
 }
 
 // String returns "importance g^2/sigma^2".
