@@ -35,7 +35,12 @@ type Trace interface {
 func (o Implicit) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
 	rng, z := RandomNormal(rng, x0.Shape())
-	rng, value := o.trace().Estimate(f, rng, noised(x0, z, o.SDE.Alpha(t), o.SDE.Sigma(t)), t)
+	return o.matched(f, rng, noised(x0, z, o.SDE.Alpha(t), o.SDE.Sigma(t)), t, weight)
+}
+
+// matched is the loss at x_t [B, d], for times t and weights [B].
+func (o Implicit) matched(f score.Func, rng, x, t, weight *Node) (newRNG, loss *Node) {
+	rng, value := o.trace().Estimate(f, rng, x, t)
 	return rng, ReduceAllMean(Mul(Mul(weight, o.Weighting.Lambda(o.SDE, t)), value))
 }
 
@@ -47,13 +52,16 @@ func (o Implicit) trace() Trace {
 }
 
 // Validate refuses an objective that cannot be trained, as DSM's does.
-func (o Implicit) Validate() error {
+func (o Implicit) Validate() error { return o.check(o) }
+
+// check is Validate for an objective of that name.
+func (o Implicit) check(name fmt.Stringer) error {
 	if v, ok := o.trace().(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
 			return fmt.Errorf("objective: %w", err)
 		}
 	}
-	return validate(o, o.SDE, o.Time, o.Weighting)
+	return validate(name, o.SDE, o.Time, o.Weighting)
 }
 
 // String names trace, weighting and time sampling.

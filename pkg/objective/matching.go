@@ -7,10 +7,10 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Matching is an objective whose minimum is the score of noised data: DSM, where the kernel is known, and Implicit, which
-// needs none.
+// Matching is an objective whose minimum is the score of noised data: DSM, where the kernel is known; Implicit, which
+// needs samples of x_t only; and Simulated, which makes these where nothing is known but the SDE.
 type Matching interface {
-	// Process is the forward process.
+	// Process is the forward process, or one that stands for it in the scales of the network.
 	Process() sde.SDE
 	// Times draws the times.
 	Times() TimeSampler
