@@ -17,8 +17,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/run"
 )
 
-// TestDigits: shape, range and the class counts and pixel moments that the publishers state or that other readers of
-// the file find.
+// TestDigits: shape, range, the class counts that the publishers state, and the sum of the pixels as awk adds them up.
 func TestDigits(t *testing.T) {
 	l, err := Digits()
 	if err != nil {

@@ -50,7 +50,7 @@ func TestFinestScale(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := math.Sqrt(float64(d) / secondMoment(score))
-		if got := finestOf(t, c.law, 1000).length; math.Abs(math.Log(got/want)) > c.tol {
+		if got := finestOf(t, c.law, 500).length; math.Abs(math.Log(got/want)) > c.tol {
 			t.Errorf("%s: %g, want %g within %g%%", c.law, got, want, 100*c.tol)
 		}
 	}

@@ -102,7 +102,7 @@ func TestSuggestReasons(t *testing.T) {
 
 // TestSuggestWarns: data for which a number is not enough are told what is wrong with them, and only they.
 func TestSuggestWarns(t *testing.T) {
-	x := dist.FourGaussians().Sample(rand.New(rand.NewPCG(5, 0)), 1000)
+	x := dist.FourGaussians().Sample(rand.New(rand.NewPCG(5, 0)), 500)
 	clean := suggested(t, x)
 	for _, c := range []struct {
 		name, quantity, says string

@@ -21,7 +21,7 @@ import (
 // what is small.
 func priorKL(t *testing.T, l dist.Law, s sde.SDE) float64 {
 	t.Helper()
-	const n, end = 200, 8.0
+	const n, end = 80, 7.0
 	const h = 2 * end / n
 	grid := mat.NewDense(n*n, 2, nil)
 	for i := range n {
