@@ -147,7 +147,7 @@ func timeOf(s sde.SDE, level float64) (float64, error) {
 		return 0, err
 	}
 	low, high := 0.0, s.Span().T
-	for range 60 {
+	for range 100 {
 		t := (low + high) / 2
 		v, err := at.Table([]float64{t})
 		if err != nil {
