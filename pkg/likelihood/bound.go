@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -15,7 +14,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -72,7 +70,7 @@ func NewBound(b compute.Backend, f score.Func, s sde.SDE, dim int) (*Bound, erro
 // BoundSettings say how a bound is estimated.
 type BoundSettings struct {
 	Draws int                   // of time and noise for each row, stratified in time, >= 2; 0: 64
-	Time  objective.TimeSampler // nil: Importance. Any but LogNormalSigma leaves the mean as it is
+	Time  objective.TimeSampler // Uniform, Stratified, Importance or Learned, which differ in noise alone; nil: Importance
 	Seed  int64
 	DType dtypes.DType // zero: Float32
 }
@@ -87,26 +85,15 @@ func (set BoundSettings) resolve(s sde.SDE) (BoundSettings, error) {
 	if set.Time == nil {
 		set.Time = objective.Importance{}
 	}
-	if l, ok := set.Time.(objective.LogNormalSigma); ok {
-		return set, fmt.Errorf("likelihood: BoundSettings.Time = %s, whose density is not divided out, want another law", l)
+	switch set.Time.(type) {
+	case objective.Uniform, objective.Stratified, objective.Importance, objective.Learned:
+	default: // whose weighted mean may be another than that over uniform times
+		return set, fmt.Errorf("likelihood: BoundSettings.Time = %s, want Uniform, Stratified, Importance or Learned", set.Time)
 	}
 	if err := (objective.DSM{SDE: s, Weighting: objective.Likelihood, Time: set.Time}).Validate(); err != nil {
 		return set, fmt.Errorf("likelihood: %w", err)
 	}
 	return set, nil
-}
-
-// BoundResult are bounds of n points.
-type BoundResult struct {
-	Values []float64  // upper bounds on E[-log p(x_Eps) | x_0], nats, [n]; unbiased in each row
-	Stderr []float64  // of each value from its draws, as if they were independent: too large on average, as they are stratified
-	Mean   score.Mean // of the values, with the standard error over rows, which holds the sampling of the data too
-
-	sde      sde.SDE
-	seed     int64
-	x0       *mat.Dense
-	gaussian gaussian
-	end      []float64 // E[log N_T(x_T) - log prior(x_T)] in the values
 }
 
 // tile is the number of score evaluations in one call of an executable.
@@ -217,70 +204,3 @@ func (b *Bound) draw(times objective.TimeSampler, draws int, rng, x0, centre, va
 	spread := ReduceSum(Square(Sub(value, InsertAxes(mean, 0))), 0)
 	return []*Node{rng, mean, Sqrt(MulScalar(spread, 1/float64(draws*(draws-1))))}
 }
-
-// gaussian is N(centre, variance I).
-type gaussian struct {
-	centre   []float64
-	variance float64
-}
-
-// moments is the Gaussian with the mean of the data and their mean variance over coordinates.
-func moments(data *mat.Dense) gaussian {
-	n, d := data.Dims()
-	g := gaussian{centre: make([]float64, d)}
-	for i := range n {
-		floats.AddScaled(g.centre, 1/float64(n), data.RawRowView(i))
-	}
-	for i := range n {
-		off := floats.Distance(data.RawRowView(i), g.centre, 2)
-		g.variance += off * off / float64(n*d)
-	}
-	return g
-}
-
-// noised is the law of alpha X + sigma Z.
-func (g gaussian) noised(alpha, sigma float64) gaussian {
-	return gaussian{floats.ScaleTo(make([]float64, len(g.centre)), alpha, g.centre), alpha*alpha*g.variance + sigma*sigma}
-}
-
-// mean is the mean of the log density of g over N(alpha x0, sigma^2 I), in nats.
-func (g gaussian) mean(x0 []float64, alpha, sigma float64) float64 {
-	d := float64(len(x0))
-	square := d * sigma * sigma
-	for k, v := range x0 {
-		off := alpha*v - g.centre[k]
-		square += off * off
-	}
-	return -(d*math.Log(2*math.Pi*g.variance) + square/g.variance) / 2
-}
-
-// endDraws is the number of draws of x_T for each row in With.
-const endDraws = 16
-
-// With are the values with p_T in place of the prior, as in Result.With; their difference is what the mismatch of prior
-// and p_T costs. The mean of log p_T given x_0 is drawn as a difference from a Gaussian, which p_T almost is.
-func (r *BoundResult) With(law dist.Law) ([]float64, error) {
-	alpha, sigma := sde.At(r.sde, r.sde.Span().T)
-	last := r.gaussian.noised(alpha, sigma)
-	n, d := r.x0.Dims()
-	rng := rand.New(rand.NewPCG(uint64(r.seed), endStream))
-	out, xT := floats.SubTo(make([]float64, n), r.Values, r.end), mat.NewDense(n, d, nil)
-	for range endDraws {
-		for i := range n {
-			for k, v := range r.x0.RawRowView(i) {
-				xT.Set(i, k, alpha*v+sigma*rng.NormFloat64())
-			}
-		}
-		exact, err := dist.LogProbAt(law, xT, 1, 0)
-		if err != nil {
-			return nil, err
-		}
-		for i := range n {
-			out[i] += (last.mean(xT.RawRowView(i), 1, 0) - exact[i]) / endDraws
-		}
-	}
-	return out, nil
-}
-
-// endStream separates the random numbers of With from those of other users of a seed.
-const endStream = 0xb0

@@ -327,7 +327,7 @@ func TestBoundRefuses(t *testing.T) {
 		"dimension 0":        second(NewBound(backend.Go(), score.Exact(law, s), s, 0)),
 		"infinite":           second(NewBound(backend.Go(), score.Exact(law, s), sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{T: 1}}, 2)),
 		"Draws = 1":          estimate(bound, BoundSettings{Draws: 1}),
-		"not divided out":    estimate(bound, BoundSettings{Time: objective.LogNormalSigma{Mean: -1.2, Std: 1.2}}),
+		"want Uniform":       estimate(bound, BoundSettings{Time: objective.LogNormalSigma{Mean: -1.2, Std: 1.2}}),
 		"want equal shapes":  estimate(newBound(t, backend.Go(), func(x, _ *Node) *Node { return ReduceAllSum(x) }, s), BoundSettings{}),
 		"want finite number": estimate(newBound(t, backend.Go(), func(x, _ *Node) *Node { return MulScalar(x, 1e30) }, s), BoundSettings{}),
 		"[1, 3]":             second(bound.Estimate(context.Background(), mat.NewDense(1, 3, nil), BoundSettings{})),
