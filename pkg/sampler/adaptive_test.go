@@ -124,8 +124,8 @@ func TestAdaptiveBias(t *testing.T) {
 }
 
 // TestAdaptiveNoise: the noise used is a Brownian motion, whatever was rejected. The score -x delta is far too small to
-// move anything, but the tolerance as small, so that a step is rejected where its noise is large. Whoever draws anew then
-// ends with a variance a quarter too small.
+// move anything, but the tolerance as small, so that a step is rejected where its noise is large. Drawing
+// anew after a rejection gives a variance of 0.3 to 0.4 in place of 1.
 func TestAdaptiveNoise(t *testing.T) {
 	for name, b := range backendtest.All(t) {
 		n := map[string]int{"go": 4000, "xla": 20_000}[name]
