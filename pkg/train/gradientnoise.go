@@ -19,7 +19,8 @@ import (
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
-// Noise is how much the gradient of the training loss in all weights fluctuates from batch to batch.
+// Noise is how much the gradient of the training loss in all weights fluctuates from batch to batch. Near a minimum the
+// mean gradient is lost in the noise, and Ratio with it.
 type Noise struct {
 	Mean2 score.Mean // squared norm of the mean gradient, unbiased, and so below 0 at times where the gradient is near 0
 	Trace score.Mean // of the covariance of the gradient of one batch
