@@ -121,7 +121,7 @@ func TestGradientNoiseOfSlope(t *testing.T) {
 				density []float64
 			}{{objective.Uniform{}, flat}, {objective.Stratified{}, flat}, {objective.Importance{}, importance}, {learned, learned.Density(ts)}} {
 				o := objective.DSM{SDE: s, Weighting: weighting, Time: law.times}
-				got, err := GradientNoise(b, m, o, data, NoiseSettings{Batch: batch, Batches: 3200, Seed: 6})
+				got, err := GradientNoise(b, m, o, data, NoiseSettings{Batch: batch, Batches: 1600, Seed: 6})
 				if err != nil {
 					t.Fatal(err)
 				}
