@@ -6,7 +6,6 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -25,7 +24,7 @@ type Simulated struct {
 	// sets the scales only: of the network's input and output (score.Parametrisation), and of lambda(t). Where the noise
 	// dominates, at small t, its Sigma should be the standard deviation that Forward adds. The minimum does not depend on it.
 	Reference sde.SDE
-	Steps     int         // >= 1
+	Steps     int         // >= 1; each is unrolled into the graph, so compilation takes the longer the more there are
 	Weighting Weighting   // of Reference; zero value: SigmaSquared
 	Time      TimeSampler // on Reference; nil: Uniform
 	Trace     Trace       // nil: Sliced{Slices: 1, Reduced: true}
@@ -50,7 +49,8 @@ func (o Simulated) Simulate(rng, x0, t *Node) (newRNG, x *Node) {
 		panic(fmt.Errorf("objective: Simulated.Steps = %d, want >= 1", o.Steps))
 	}
 	n, d := x0.Shape().Dim(0), x0.Shape().Dim(1)
-	rng, z := noise.Normal(rng, shapes.Make(x0.DType(), o.Steps, n, d)) // in one draw: it costs a kernel
+	// GoMLX's generator, not pkg/internal/noise: that is elementwise, and XLA would repeat it inside every step.
+	rng, z := RandomNormal(rng, shapes.Make(x0.DType(), o.Steps, n, d))
 	dt := MulScalar(t, 1/float64(o.Steps))
 	x = x0
 	for k := range o.Steps {

@@ -15,6 +15,7 @@ import (
 // an example of a process without a Gaussian kernel whose stationary law, proportional to exp(-2 U/Noise^2), is known.
 // The barrier is 2 Depth/Noise^2 high. At height 1 the stationary density between the wells is e^-1 of that in them, and
 // what is left of the start decays at the rate 0.374 Noise^2 (the spectral gap): for Depth 2 and Noise 2 to 1% at t = 3.
+// From a start that is symmetric about 0 it decays at 3.00 Noise^2, for Depth 1 and Noise sqrt(2) to 0.2% at t = 1.
 // Simulations need steps below 1/(8 Depth), and shorter ones if data lie far outside the wells.
 type DoubleWell struct{ Depth, Noise float64 } // both > 0
 
@@ -45,10 +46,10 @@ func (w DoubleWell) Score(x *Node) *Node {
 func (w DoubleWell) Stationary() (density, cdf func(x float64) float64) {
 	weight := func(x float64) float64 { return math.Exp(-w.barrier() * (x*x - 1) * (x*x - 1)) }
 	end := math.Sqrt(1 + math.Sqrt(40/w.barrier())) // beyond it the weight is below e^-40
-	mass := func(x float64) float64 { return quad.Fixed(weight, -end, x, 400, nil, 0) }
+	mass := func(x float64) float64 { return quad.Fixed(weight, -end, x, 120, nil, 0) }
 	total := mass(end)
 	density = func(x float64) float64 { return weight(x) / total }
-	cdf = func(x float64) float64 { return mass(min(max(x, -end), end)) / total }
+	cdf = func(x float64) float64 { return min(mass(min(max(x, -end), end))/total, 1) }
 	return density, cdf
 }
 

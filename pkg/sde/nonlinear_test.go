@@ -157,7 +157,7 @@ func wellMoments(t *testing.T, T float64, n int) (first, second func(x float64) 
 	return propagate(func(x float64) float64 { return x }), propagate(func(x float64) float64 { return x * x })
 }
 
-// TestStepOrderDoubleWell: at T = 3 the second moment is stationary to 1e-15 (even functions relax at 12), so that what
+// TestStepOrderDoubleWell: at T = 3 the second moment is stationary to 1e-15 (even functions relax at 3.00 Noise^2 = 12), so that what
 // differs from the integral of x^2 over the stationary law is the error of the steps, which falls as their square. The
 // first moment decays at the spectral gap.
 func TestStepOrderDoubleWell(t *testing.T) {
