@@ -18,18 +18,19 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Effort is a method with its schedule and the numbers of steps to try.
+// Effort is a method with its schedule and the numbers of steps to try, or adaptive steps with the tolerances to try.
 type Effort struct {
-	Method   Method
-	Schedule Schedule // nil: UniformSchedule
-	Steps    []int
+	Method     Method      // nil: Sampler.Adaptive
+	Schedule   Schedule    // nil: UniformSchedule
+	Steps      []int       // of Method
+	Tolerances []Tolerance // of Sampler.Adaptive
 }
 
 // WorkPoint is what one run of a work-precision study costs and reaches.
 type WorkPoint struct {
 	Method  string
-	Steps   int
-	NFE     int           // score evaluations per sample
+	Steps   int           // with adaptive steps their mean over the samples
+	NFE     int           // score evaluations per sample, likewise
 	Gap     float64       // cross-entropy gap, nats
 	Stderr  float64       // standard error of Gap
 	Elapsed time.Duration // of the run on compiled executables
@@ -60,23 +61,57 @@ func WorkPrecision(ctx context.Context, b compute.Backend, p Problem, law dist.L
 	}
 	var points []WorkPoint
 	for _, e := range efforts {
-		for k, steps := range slices.Concat(e.Steps[:min(1, len(e.Steps))], e.Steps) {
-			set.Steps, set.Schedule = steps, e.Schedule
-			r, err := lab.Run(ctx, e.Method, set)
+		runs := e.runs(ctx, lab, set)
+		for k, run := range slices.Concat(runs[:min(1, len(runs))], runs) {
+			point, x, err := run()
 			if err != nil {
 				return points, err
 			}
 			if k == 0 {
 				continue
 			}
-			gap, err := measure.of(r.Samples())
+			gap, err := measure.of(x)
 			if err != nil {
 				return points, err
 			}
-			points = append(points, WorkPoint{e.Method.String(), steps, r.NFE, gap.Value, gap.Stderr, r.Elapsed})
+			point.Gap, point.Stderr = gap.Value, gap.Stderr
+			points = append(points, point)
 		}
 	}
 	return points, nil
+}
+
+// runs are the runs of an effort, each of which returns its cost and its samples.
+func (e Effort) runs(ctx context.Context, lab *Sampler, set Settings) (runs []func() (WorkPoint, *mat.Dense, error)) {
+	if e.Method == nil {
+		for _, tol := range e.Tolerances {
+			runs = append(runs, func() (WorkPoint, *mat.Dense, error) {
+				r, err := lab.Adaptive(ctx, tol, set)
+				if err != nil {
+					return WorkPoint{}, nil, err
+				}
+				steps := 0
+				for _, n := range r.Accepted {
+					steps += n
+				}
+				mean := int(math.Round(float64(steps) / float64(len(r.Accepted))))
+				return WorkPoint{Method: "adaptive steps", Steps: mean, NFE: int(math.Round(r.NFE)), Elapsed: r.Elapsed}, r.Samples(), nil
+			})
+		}
+		return runs
+	}
+	for _, steps := range e.Steps {
+		set := set
+		set.Steps, set.Schedule = steps, e.Schedule
+		runs = append(runs, func() (WorkPoint, *mat.Dense, error) {
+			r, err := lab.Run(ctx, e.Method, set)
+			if err != nil {
+				return WorkPoint{}, nil, err
+			}
+			return WorkPoint{Method: e.Method.String(), Steps: steps, NFE: r.NFE, Elapsed: r.Elapsed}, r.Samples(), nil
+		})
+	}
+	return runs
 }
 
 // gap measures cross-entropies against the entropy of p_Eps.

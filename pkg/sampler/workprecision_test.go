@@ -23,10 +23,11 @@ func TestWorkPrecision(t *testing.T) {
 	p := Problem{SDE: s, Score: score.Exact(law, s), N: 40000, Dim: 2}
 	edm := PowerSchedule(7)
 	points, err := WorkPrecision(context.Background(), backend.MustOpen(), p, law, []Effort{
-		{Heun{}, edm, []int{9, 18}},
-		{PC{Predictor: DDIM{}}, edm, []int{18, 400}},
-		{PC{Predictor: ReverseDiffusion{}, Corrector: Langevin{SNR: 0.16}}, nil, []int{20}},
-		{UniPC{}, edm, []int{200}},
+		{Method: Heun{}, Schedule: edm, Steps: []int{9, 18}},
+		{Method: PC{Predictor: DDIM{}}, Schedule: edm, Steps: []int{18, 400}},
+		{Method: PC{Predictor: ReverseDiffusion{}, Corrector: Langevin{SNR: 0.16}}, Steps: []int{20}},
+		{Method: UniPC{}, Schedule: edm, Steps: []int{200}},
+		{Tolerances: []Tolerance{{Abs: 0.01, Rel: 0.01}}},
 	}, Settings{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +47,12 @@ func TestWorkPrecision(t *testing.T) {
 		t.Errorf("gaps of Heun at 36, DDIM at 400 and UniPC at 200 evaluations: %+v, %+v, %+v", points[1], points[3], points[5])
 	}
 	for i, w := range points {
-		if noisy := i == 4; noisy != (w.Stderr > 0.003) { // the plain mean of 40 000 has .0055
+		if noisy := i == 4 || i == 6; noisy != (w.Stderr > 0.003) { // the plain mean of 40 000 has .0055
 			t.Errorf("point %d: standard error %g", i, w.Stderr)
 		}
+	}
+	if w := points[6]; !small(w, 0.03) || w.NFE < 2*w.Steps {
+		t.Errorf("adaptive steps: %+v", w)
 	}
 	if !(math.Abs(points[2].Gap) > 2*math.Abs(points[1].Gap)) {
 		t.Errorf("DDIM at 18 evaluations has a gap of %g, Heun at 36 one of %g", points[2].Gap, points[1].Gap)
