@@ -1,0 +1,53 @@
+package train
+
+import (
+	"testing"
+	"time"
+
+	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/objective"
+	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// TestLearnedLevels: trained at the levels of SMLD and of DDPM only, the network learns the score there as well as one
+// that is trained at all times (001-4, 001-6).
+func TestLearnedLevels(t *testing.T) {
+	b := onXLA(t)
+	continuous, data := FourGaussians(3000)
+	ve := sde.VE{SigmaMin: 0.01, SigmaMax: 4, Times: sde.Span{Eps: 0, T: 1}}
+	ddpm, err := sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		s      sde.SDE
+		levels int
+	}{{"SMLD", ve, 50}, {"DDPM", ddpm, 100}} {
+		errors := map[bool]float64{}
+		for _, discrete := range []bool{true, false} {
+			cfg := continuous
+			cfg.Objective = objective.DSM{SDE: c.s}
+			if discrete {
+				cfg.Objective = objective.DSM{SDE: c.s, Time: objective.Levels{N: c.levels}}
+			}
+			start := time.Now()
+			f := mustFit(t, cfg, data, Settings{Backend: b, Dir: t.TempDir()})
+			wall := time.Since(start).Seconds()
+			span, ts := c.s.Span(), []float64{}
+			for i := 0; i < c.levels; i += 7 {
+				ts = append(ts, span.Eps+(span.T-span.Eps)*float64(i)/float64(c.levels-1))
+			}
+			points, err := score.Fisher(b, f.Func(), dist.FourGaussians(), c.s, ts, 20000, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			errors[discrete] = score.MaxError(points)
+			t.Logf("%s, levels %t: Fisher error at most %.2g, trained in %.1f s", c.name, discrete, errors[discrete], wall)
+		}
+		if !(errors[true] < max(0.02, 2*errors[false])) {
+			t.Errorf("%s: Fisher error at most %.3g at the levels, %.3g with all times", c.name, errors[true], errors[false])
+		}
+	}
+}
