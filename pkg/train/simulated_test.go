@@ -12,6 +12,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/metric"
 	"github.com/scoresde/scoresde/pkg/nets"
 	"github.com/scoresde/scoresde/pkg/objective"
@@ -141,6 +142,31 @@ func columns(r *sampler.Result) [][]float64 {
 		all = append(all, snap.Samples().RawMatrix().Data)
 	}
 	return all
+}
+
+// TestSimulatedAffineScore: where the kernel is known, the score that was learned without it is as good as that of
+// implicit matching with it, and close to the exact one (001-8).
+func TestSimulatedAffineScore(t *testing.T) {
+	b := onXLA(t)
+	vp := sde.VP{BetaMin: 0.1, BetaMax: 8, Times: sde.Span{Eps: 0.05, T: 1}}
+	cfg, data := FourGaussians(3000)
+	var errors []float64
+	for _, o := range []objective.Matching{
+		objective.Simulated{Forward: sde.Affine(vp), Reference: vp, Steps: 20, Time: objective.Stratified{}, Trace: objective.Exact{}},
+		objective.Implicit{SDE: vp, Time: objective.Stratified{}, Trace: objective.Exact{}},
+	} {
+		cfg.Objective = o
+		f := mustFit(t, cfg, data, Settings{Backend: b, Dir: t.TempDir()})
+		points, err := score.Fisher(b, f.Func(), dist.FourGaussians(), vp, []float64{0.05, 0.2, 0.4, 0.7, 1}, 20000, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		errors = append(errors, score.MaxError(points))
+		t.Logf("%s: Fisher error at most %.2g", o, errors[len(errors)-1])
+	}
+	if !(math.Abs(errors[0]-errors[1]) < 0.02 && errors[0] < 0.08) {
+		t.Errorf("Fisher error at most %.3g simulated, %.3g with the kernel", errors[0], errors[1])
+	}
 }
 
 // TestIdentitySimulated: what an objective simulates, and in how many steps, is part of a run's identity, and so are the
