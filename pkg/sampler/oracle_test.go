@@ -84,6 +84,8 @@ func (m target) predictor(p Predictor, now, next level) line {
 		return line{2 - a - c2/v, c2 * now.alpha / v, math.Sqrt(c2)}
 	case Ancestral:
 		return line{(1 - c2/v) / a, c2 * now.alpha / v / a, math.Sqrt(c2) * next.sigma / now.sigma}
+	case WideAncestral:
+		return line{(1 - c2/v) / a, c2 * now.alpha / v / a, math.Sqrt(c2)}
 	case StochasticHeun:
 		slope := func(l level) (ofX, ofM float64) {
 			v := l.v(m.std)

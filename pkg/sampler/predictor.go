@@ -9,7 +9,7 @@ import (
 
 // Predictors lists the predictors that draw from the reverse-time SDE.
 func Predictors() []Predictor {
-	return []Predictor{EulerMaruyama{}, ReverseDiffusion{}, Ancestral{}, StochasticHeun{}}
+	return []Predictor{EulerMaruyama{}, ReverseDiffusion{}, Ancestral{}, WideAncestral{}, StochasticHeun{}}
 }
 
 // Gaussian is a Predictor whose next state is Gaussian given the present one:
