@@ -3,6 +3,7 @@
 A report is results/<name>/README.md with its figures beside it, which is committed and reads well on a code host, and
 results/html/<name>.html, one file that needs neither its neighbours nor a network.
 """
+import base64
 import copy
 import html
 import json
@@ -69,6 +70,9 @@ def write_markdown(nb, folder):
             body = body.replace(f"![png]({file})", f"![{Path(named[data]).stem}]({named[data]})")
         else:
             (folder / file).write_bytes(data)
+    for film in sorted(folder.glob("*.gif")):
+        data = base64.b64encode(film.read_bytes()).decode()
+        body = body.replace(f'<img alt="{film.stem}" src="data:image/gif;base64,{data}"/>', f"![{film.stem}]({film.name})")
     body = re.sub(r"\n{3,}", "\n\n", re.sub(r"^[ \t]+$", "", body, flags=re.MULTILINE))
     (folder / "README.md").write_text(body.strip() + "\n")
 

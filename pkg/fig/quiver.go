@@ -107,7 +107,6 @@ func newArrows(l Limits, vectors [][2]float64, k int) arrows {
 func (a arrows) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	width := min(c.Size().X, c.Size().Y) / vg.Length(a.k)
-	style := draw.LineStyle{Color: ink, Width: vg.Points(0.6)}
 	at := a.l.Mesh(a.k)
 	for i, share := range a.share {
 		length := width * vg.Length(0.95*share)
@@ -115,14 +114,18 @@ func (a arrows) Plot(c draw.Canvas, p *plot.Plot) {
 			continue
 		}
 		d := vg.Point{X: vg.Length(a.direction[i][0]), Y: vg.Length(a.direction[i][1])}
-		mid := vg.Point{X: tx(at.At(i, 0)), Y: ty(at.At(i, 1))}
-		tail, tip := mid.Sub(d.Scale(length/2)), mid.Add(d.Scale(length/2))
-		head := min(3, 0.4*length)
-		normal := vg.Point{X: -d.Y, Y: d.X}.Scale(0.4 * head)
-		base := tip.Sub(d.Scale(head))
-		c.StrokeLines(style, c.ClipLinesXY([]vg.Point{tail, base})...)
-		if c.Contains(tip) {
-			c.FillPolygon(ink, []vg.Point{tip, base.Add(normal), base.Sub(normal)})
-		}
+		arrow(c, vg.Point{X: tx(at.At(i, 0)), Y: ty(at.At(i, 1))}, d, length)
+	}
+}
+
+// arrow draws one of a length in the direction d, a unit vector, centred on mid; what lies off the canvas is cut.
+func arrow(c draw.Canvas, mid, d vg.Point, length vg.Length) {
+	tail, tip := mid.Sub(d.Scale(length/2)), mid.Add(d.Scale(length/2))
+	head := min(3, 0.4*length)
+	normal := vg.Point{X: -d.Y, Y: d.X}.Scale(0.4 * head)
+	base := tip.Sub(d.Scale(head))
+	c.StrokeLines(draw.LineStyle{Color: ink, Width: vg.Points(0.6)}, c.ClipLinesXY([]vg.Point{tail, base})...)
+	if c.Contains(tip) {
+		c.FillPolygon(ink, []vg.Point{tip, base.Add(normal), base.Sub(normal)})
 	}
 }

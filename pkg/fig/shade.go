@@ -57,6 +57,20 @@ func ShadeColumns(title, xlabel, ylabel string, l Limits, values mat.Matrix) *Pl
 	return Shade(title, xlabel, ylabel, l, scaled)
 }
 
+// ColumnNames labels the columns of a shading, equal cells from left to right, in place of numbers on its x axis.
+func (p *Plot) ColumnNames(names ...string) *Plot {
+	if p.limits == nil || len(names) == 0 {
+		return p.fail("%d column names on %q, want a shading and at least one", len(names), p.Title.Text)
+	}
+	width := (p.limits.XMax - p.limits.XMin) / float64(len(names))
+	ticks := make(plot.ConstantTicks, len(names))
+	for i, name := range names {
+		ticks[i] = plot.Tick{Value: p.limits.XMin + (float64(i)+0.5)*width, Label: name}
+	}
+	p.X.Tick.Marker = ticks
+	return p
+}
+
 // raster fills the limits with an image.
 type raster struct {
 	Limits
