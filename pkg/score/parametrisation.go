@@ -75,7 +75,7 @@ var (
 
 // Parametrisations lists all of them.
 func Parametrisations() []Parametrisation {
-	return []Parametrisation{EDM, Epsilon, Data, Velocity, RawTime}
+	return []Parametrisation{EDM, Epsilon, Data, Velocity, RawTime, KarrasVP, KarrasVE, KarrasIDDPM}
 }
 
 // String returns the name.
