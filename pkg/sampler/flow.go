@@ -8,7 +8,9 @@ import (
 )
 
 // Deterministic lists the predictors that solve the probability-flow ODE.
-func Deterministic() []Predictor { return []Predictor{ProbabilityFlow{}, DDIM{}, DPMSolver2S{}} }
+func Deterministic() []Predictor {
+	return []Predictor{ProbabilityFlow{}, FlowHeun{}, DDIM{}, DPMSolver2S{}}
+}
 
 // ProbabilityFlow takes an Euler step of the probability-flow ODE (Song et al. 2021, eq 13):
 //

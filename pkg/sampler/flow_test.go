@@ -31,6 +31,9 @@ func TestFlowOrders(t *testing.T) {
 	for _, s := range sde.All() {
 		span := s.Span()
 		from, to := span.T, span.Eps+0.3*(span.T-span.Eps)
+		if _, ok := s.(sde.Cosine); ok {
+			from = 0.95 // before the kink of its clipped rate, which methods that use the rate feel
+		}
 		schedule := func(n int, _ sde.Span) []float64 { return UniformSchedule(n, sde.Span{Eps: to, T: from}) }
 		a1, s1 := sde.At(s, from)
 		a0, s0 := sde.At(s, to)

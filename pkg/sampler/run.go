@@ -72,7 +72,7 @@ func (s *Sampler) Run(ctx context.Context, m Method, set Settings) (*Result, err
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	grid, err := set.grid(s.problem.SDE.Span())
+	grid, err := s.fallingGrid(m, set)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,15 @@ func PowerSchedule(rho float64) Schedule {
 
 // grid builds and checks the times of a run.
 func (set Settings) grid(span sde.Span) ([]float64, error) {
+	ts, err := set.times(span)
+	if err != nil {
+		return nil, err
+	}
+	return ts, set.check(ts, span)
+}
+
+// times builds as many times as Steps asks for.
+func (set Settings) times(span sde.Span) ([]float64, error) {
 	if set.Steps < 1 {
 		return nil, fmt.Errorf("sampler: Settings.Steps = %d, want N >= 1", set.Steps)
 	}
@@ -47,17 +56,22 @@ func (set Settings) grid(span sde.Span) ([]float64, error) {
 	if len(ts) != set.Steps+1 {
 		return nil, fmt.Errorf("sampler: the schedule returned %d times for %d steps, want %d", len(ts), set.Steps, set.Steps+1)
 	}
+	return ts, nil
+}
+
+// check wants falling times within the span, and snapshots there too.
+func (set Settings) check(ts []float64, span sde.Span) error {
 	for i, t := range ts {
 		if math.IsNaN(t) || t < span.Eps*(1-1e-12) || t > span.T*(1+1e-12) || i > 0 && !(t < ts[i-1]) {
-			return nil, fmt.Errorf("sampler: time %d of the schedule is %g, want falling times within [%g, %g]", i, t, span.Eps, span.T)
+			return fmt.Errorf("sampler: time %d of the schedule is %g, want falling times within [%g, %g]", i, t, span.Eps, span.T)
 		}
 	}
 	for _, t := range set.Snapshots {
 		if math.IsNaN(t) || t < span.Eps*(1-1e-12) || t > span.T*(1+1e-12) {
-			return nil, fmt.Errorf("sampler: snapshot at t = %g lies outside [%g, %g]", t, span.Eps, span.T)
+			return fmt.Errorf("sampler: snapshot at t = %g lies outside [%g, %g]", t, span.Eps, span.T)
 		}
 	}
-	return ts, nil
+	return nil
 }
 
 // nearest returns the index of the time of the grid that is closest to t.

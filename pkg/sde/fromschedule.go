@@ -26,7 +26,7 @@ func FromSchedule(name string, s, sigma func(t *Node) *Node, span Span) (SDE, er
 	case s == nil || sigma == nil:
 		return nil, fmt.Errorf("sde: %s: want functions s and sigma, got nil", name)
 	}
-	p := scheduled{name: name, scale: s, noise: sigma, span: span, prior: 1}
+	p := &scheduled{name: name, scale: s, noise: sigma, span: span, prior: 1}
 	ts, err := spread(span)
 	if err != nil {
 		return nil, fmt.Errorf("sde: %s: %w", name, err)
@@ -73,6 +73,7 @@ func (v Values) noise() []float64 {
 	return sigma
 }
 
+// scheduled is used by pointer, which makes processes with functions comparable.
 type scheduled struct {
 	name         string
 	scale, noise func(t *Node) *Node
@@ -80,28 +81,28 @@ type scheduled struct {
 	prior        float64
 }
 
-func (p scheduled) Alpha(t *Node) *Node { return p.scale(t) }
-func (p scheduled) Sigma(t *Node) *Node { return Mul(p.scale(t), p.noise(t)) }
+func (p *scheduled) Alpha(t *Node) *Node { return p.scale(t) }
+func (p *scheduled) Sigma(t *Node) *Node { return Mul(p.scale(t), p.noise(t)) }
 
-func (p scheduled) Drift(t *Node) *Node {
+func (p *scheduled) Drift(t *Node) *Node {
 	s := p.scale(t)
 	return Div(derivative(s, t), s)
 }
 
-func (p scheduled) Diffusion(t *Node) *Node {
+func (p *scheduled) Diffusion(t *Node) *Node {
 	sigma := p.noise(t)
 	return Mul(p.scale(t), Sqrt(nonNegative(scaled(Mul(sigma, derivative(sigma, t)), 2))))
 }
 
-func (p scheduled) Span() Span        { return p.span }
-func (p scheduled) PriorStd() float64 { return p.prior }
-func (p scheduled) String() string    { return p.name }
-func (p scheduled) Validate() error   { return p.span.validate(p.name) }
+func (p *scheduled) Span() Span        { return p.span }
+func (p *scheduled) PriorStd() float64 { return p.prior }
+func (p *scheduled) String() string    { return p.name }
+func (p *scheduled) Validate() error   { return p.span.validate(p.name) }
 
 // raw presents s as Alpha and sigma, not s sigma, as Sigma: what is to be checked.
-func (p scheduled) raw() SDE { return unscaled{p} }
+func (p *scheduled) raw() SDE { return unscaled{p} }
 
-type unscaled struct{ scheduled }
+type unscaled struct{ *scheduled }
 
 func (p unscaled) Sigma(t *Node) *Node { return p.noise(t) }
 
