@@ -16,8 +16,8 @@ import (
 //	dx = (f x - (g^2 - sigma^2)/2 score) dt + sigma dw   forward in time,
 //	dx = (f x - (g^2 + sigma^2)/2 score) dt + sigma dw   backward,
 //
-// carry p_t along, by the Fokker-Planck equation: what sigma adds in noise it takes away by the score (Karras et al. 2022,
-// eqs 103-104; Huang's slides, level 4, with the needless condition sigma <= g). Ratio 0 is the probability-flow ODE, 1 is
+// carry p_t along, by the Fokker-Planck equation: what sigma adds in noise it takes away by the score (Huang's slides,
+// level 4, but without their condition sigma <= g; for f = 0 Karras et al. 2022, eq 6). Ratio 0 is the probability-flow ODE, 1 is
 // the process and its reverse. As a Method it is an Euler-Maruyama step backwards with coefficients taken at t,
 //
 //	next = x - (f x - (1 + Ratio^2)/2 g^2 score) dt + Ratio g sqrt(dt) z,  dt = t - tNext,

@@ -8,13 +8,12 @@ import (
 //
 //	guess = x - d(x, t) dt,  next = x - (d(x, t) + d(guess, tNext)) dt/2,  dt = t - tNext,
 //
-// where d is written by Karras et al. (2022, eq 81) for a noise level sigma = Sigma/Alpha and a scaling s = Alpha with the
+// where d is written by Karras et al. (2022, algorithm 1) for a noise level sigma = Sigma/Alpha and a scaling s = Alpha with the
 // denoiser D of data in their own units:
 //
 //	d(x, t) = f x - g^2/2 score = (s'/s + sigma'/sigma) x - s sigma'/sigma D(x/s; sigma).
 //
-// With ProbabilityFlow, the Euler step, it is the solver of that paper's ablation (its algorithm 3 with alpha = 1): the
-// process sets sigma(t) and s(t), Settings.Schedule the times, and each of the four can be changed without the others. Heun
+// This is that algorithm, and with ProbabilityFlow, the Euler step, the solver of the paper's ablations: the process sets sigma(t) and s(t), Settings.Schedule the times, and each of the four can be changed without the others. Heun
 // steps in Sigma/Alpha instead, which is the same on the process sde.EDM alone. A step to a time at which Sigma is 0, where
 // D has no meaning, is an Euler step, as there; its second evaluation is then made at t and thrown away.
 type FlowHeun struct{}

@@ -40,7 +40,7 @@ func IDDPMSchedule(n int, span sde.Span) []float64 {
 
 // SameNoise carries a schedule over from one process to another: the times at which the process to has the noise levels
 // Sigma/Alpha that from has at the times of schedule on its own span. It makes the grid independent of sigma(t) and s(t), as
-// in the ablations of Karras et al. (2022, appendix B). It returns an error unless the levels of from lie within those of
+// in the ablations of Karras et al. (2022, section 3). It returns an error unless the levels of from lie within those of
 // to. To end at 0, use ToZero on the result.
 func SameNoise(schedule Schedule, from, to sde.SDE) (Schedule, error) {
 	for _, s := range []sde.SDE{from, to} {
