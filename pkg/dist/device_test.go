@@ -20,7 +20,7 @@ import (
 func deviceLaws() []Law {
 	gauss := must(NewGaussian([]float64{1, -2, 0.5}, mat.NewSymDense(3, []float64{1, 0.4, 0.1, 0.4, 0.8, -0.2, 0.1, -0.2, 0.5})))
 	box := must(NewUniform([]float64{-1, 0.2}, []float64{0.5, 3}, 0.3))
-	return []Law{gauss, generalMixture(), must(NewProduct(box, FourGaussians(), must(NewIsotropicGaussian([]float64{-0.4}, 0.7))))}
+	return []Law{gauss, generalMixture(), must(NewTorus(1, 0.4)), must(NewProduct(box, FourGaussians(), must(NewIsotropicGaussian([]float64{-0.4}, 0.7))))}
 }
 
 // sampler is what Gaussian, Mixture and Uniform share.
