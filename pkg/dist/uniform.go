@@ -98,7 +98,8 @@ func (u Uniform) Score(x, alpha, sigma *Node) *Node {
 	return Neg(Div(Mul(s.side, s.mean), s.scale))
 }
 
-// Denoise implements Law. The box part of X is a point of the box by construction, whatever the rounding.
+// Denoise implements Law. The box part of X is a point of the box by construction, whatever the rounding, which at z
+// standard deviations of the noise beyond the box is z^2 units of it: 1e-4 of the box at 50 in float32.
 func (u Uniform) Denoise(x, alpha, sigma *Node) *Node {
 	checkInputs("Uniform.Denoise", u.Dim(), x, alpha, sigma)
 	s := u.at(x, alpha, sigma)
