@@ -89,7 +89,7 @@ func TestBackendsAgree(t *testing.T) {
 	if len(all) == 1 {
 		t.Skip("only the Go backend is installed")
 	}
-	for _, l := range deviceLaws() {
+	for _, l := range append(deviceLaws(), must(NewCheckerboard(4, 2))) {
 		x := points(l, 0.8, 0.3, 16)
 		in := make([][]float64, 16)
 		for i := range in {

@@ -36,7 +36,7 @@ func laws() []Law {
 	return []Law{
 		gauss1, gauss3, must(NewIsotropicGaussian([]float64{0.5, -1}, 0.3)),
 		mix1, FourGaussians(), generalMixture(),
-		Unit(), box, must(NewTorus(1, 0.4)), must(NewProduct(Unit(), FourGaussians(), gauss1)),
+		Unit(), box, must(NewTorus(1, 0.4)), must(NewCheckerboard(4, 2)), must(NewCheckerboard(3, 1)), must(NewProduct(Unit(), FourGaussians(), gauss1)),
 	}
 }
 

@@ -120,24 +120,27 @@ type boxed struct {
 	mid, half *Node // centre of the box and half its edges, [1, d]
 }
 
-// at evaluates the noise that is consistent with x = alpha U + scale Z: Z lies in [(x - alpha hi)/scale, (x - alpha lo)/scale].
+// at evaluates the noise that is consistent with x.
 func (u Uniform) at(x, alpha, sigma *Node) boxed {
 	mid, half := u.centreAndHalf()
-	s := boxed{
-		alpha: Reshape(alpha, alpha.Shape().Dim(0), 1),
-		mid:   constant(x, mid, 1, len(mid)), half: constant(x, half, 1, len(half)),
-	}
-	sigma = Reshape(sigma, sigma.Shape().Dim(0), 1)
-	variance := Add(Mul(Square(s.alpha), constant(x, u.std*u.std)), Square(sigma))
+	return box(x, Reshape(alpha, alpha.Shape().Dim(0), 1), Reshape(sigma, sigma.Shape().Dim(0), 1),
+		constant(x, mid, 1, len(mid)), constant(x, half, 1, len(half)), u.std)
+}
+
+// box evaluates the noise that is consistent with x = alpha U + scale Z, U uniform on mid +- half plus noise of standard
+// deviation std: Z lies in [(x - alpha (mid + half))/scale, (x - alpha (mid - half))/scale]. All nodes broadcast.
+func box(x, alpha, sigma, mid, half *Node, std float64) boxed {
+	s := boxed{alpha: alpha, mid: mid, half: half}
+	variance := Add(Mul(Square(alpha), constant(x, std*std)), Square(sigma))
 	// With no noise at all the limit is reached by a scale whose inverse is finite but overflows when squared.
 	least := 1e-200
 	if x.DType().Size() < 8 {
 		least = 1e-30
 	}
 	s.scale = Max(Sqrt(variance), constant(x, least))
-	shift := Sub(x, Mul(s.alpha, s.mid))
+	shift := Sub(x, Mul(alpha, mid))
 	s.side = Sign(shift)
-	distance, reach := Abs(shift), Mul(s.alpha, s.half)
+	distance, reach := Abs(shift), Mul(alpha, half)
 	s.truncated = truncate(Div(distance, s.scale), Div(Sub(distance, reach), s.scale), Div(reach, s.scale))
 	return s
 }
