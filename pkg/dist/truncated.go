@@ -26,13 +26,19 @@ func truncate(c, a, h *Node) truncated {
 	one := constant(c, 1.0)
 	ch := Mul(c, h)
 	isNarrow := LessOrEqual(Max(h, ch), one)
-	n := narrow(c, Min(h, one), Min(ch, one))
+	n := narrow(c, upToOne(h), upToOne(ch))
 	w := wide(c, a, h, ch, isNarrow)
 	return truncated{
 		logMass: Where(isNarrow, n.logMass, w.logMass),
 		mean:    Where(isNarrow, n.mean, w.mean),
 		offset:  Where(isNarrow, n.offset, w.offset),
 	}
+}
+
+// upToOne is min(h, 1), with the derivative 1 at h = 1, where that of Min would be halved between the two.
+func upToOne(h *Node) *Node {
+	one := constant(h, 1.0)
+	return Where(LessOrEqual(h, one), h, one)
 }
 
 // narrow uses quadrature; h and ch are at most 1.

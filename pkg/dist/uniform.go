@@ -139,8 +139,9 @@ func box(x, alpha, sigma, mid, half *Node, std float64) boxed {
 	}
 	s.scale = Max(Sqrt(variance), constant(x, least))
 	shift := Sub(x, Mul(alpha, mid))
-	s.side = Sign(shift)
-	distance, reach := Abs(shift), Mul(alpha, half)
+	// At the centre both signs serve, but 0, as of Sign, would hide the derivative of the score.
+	s.side = Where(GreaterOrEqual(shift, constant(x, 0.0)), constant(x, 1.0), constant(x, -1.0))
+	distance, reach := Mul(s.side, shift), Mul(alpha, half)
 	s.truncated = truncate(Div(distance, s.scale), Div(Sub(distance, reach), s.scale), Div(reach, s.scale))
 	return s
 }
@@ -159,7 +160,7 @@ func (u Uniform) CDF(x, alpha, sigma *Node) *Node {
 	// psi(b) - psi(a) cancels on a short interval, where the mean of Phi over it is a sum of positive terms.
 	mean := constant(x, 0.0)
 	for _, p := range legendre() {
-		step := Mul(Min(h, one), constant(x, p.node))
+		step := Mul(upToOne(h), constant(x, p.node))
 		mean = Add(mean, Mul(Add(phiCDF(Add(c, step)), phiCDF(Sub(c, step))), constant(x, p.weight/2)))
 	}
 	isShort := LessOrEqual(h, one)

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"testing"
 
+	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/mat"
 )
@@ -161,5 +162,26 @@ func TestErfcxSeries(t *testing.T) {
 	}
 	if last := erfcxSeries()[len(erfcxSeries())-1]; math.Abs(last) > 1e-15 {
 		t.Errorf("the series stops at a coefficient %g", last)
+	}
+}
+
+// TestUniformDerivativesAtSeams: where two forms of the law meet, at the centre, at h = 1 and at ch = 1, derivatives in x
+// and sigma are those of differences.
+func TestUniformDerivativesAtSeams(t *testing.T) {
+	for _, at := range [][2]float64{{0.5, 0.1}, {0.5, 0.5}, {0.2, 0.5}, {1.5, 0.5}, {1, 0.5}, {1.28125, 0.625}} {
+		x, sigma := mat.NewDense(1, 1, at[:1]), at[1:]
+		sum := func(fn func(x, a, s *Node) *Node, in int) func(x, a, s *Node) *Node {
+			return func(x, a, s *Node) *Node { return Gradient(ReduceAllSum(fn(x, a, s)), []*Node{x, a, s}[in])[0] }
+		}
+		const h = 1e-5
+		for name, fn := range map[string]func(x, a, s *Node) *Node{"LogProb": Unit().LogProb, "Score": Unit().Score, "CDF": Unit().CDF} {
+			value := func(x, sigma float64) float64 {
+				return run(t, fn, mat.NewDense(1, 1, []float64{x}), []float64{1}, []float64{sigma})[0]
+			}
+			inX := (value(at[0]+h, at[1]) - value(at[0]-h, at[1])) / (2 * h)
+			inSigma := (value(at[0], at[1]+h) - value(at[0], at[1]-h)) / (2 * h)
+			wantClose(t, name+" in x", run(t, sum(fn, 0), x, []float64{1}, sigma), []float64{inX}, 1e-7)
+			wantClose(t, name+" in sigma", run(t, sum(fn, 2), x, []float64{1}, sigma), []float64{inSigma}, 1e-7)
+		}
 	}
 }
