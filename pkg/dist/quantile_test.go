@@ -34,7 +34,7 @@ func lineLaws() []lineLaw {
 // noise, from narrow noise to noise that hides the law.
 func TestLogTailsAreIntegrals(t *testing.T) {
 	for _, l := range lineLaws() {
-		for _, k := range [][2]float64{{1, 1e-4}, {1, 0.01}, {0.8, 0.3}, {0.01, 1}, {1, 100}} {
+		for _, k := range [][2]float64{{1, 1e-4}, {1, 0.01}, {0.8, 0.3}, {0.01, 1}, {1, 100}, {1e-8, 1}} {
 			law := l.Noised(k[0], k[1]).(Univariate)
 			ends := must(QuantileAt(l, []float64{1e-3, 1 - 1e-3}, k[0], k[1]))
 			scale := math.Hypot(k[0]*l.smooth, k[1])
@@ -50,6 +50,23 @@ func TestLogTailsAreIntegrals(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestMills integrates exp(-zt - t^2/2) and t times it, whose terms are positive.
+func TestMills(t *testing.T) {
+	for z := 0.0; z < 80; z = 1.1*z + 0.05 {
+		wantTail, want, width := 0.0, 0.0, 0.5/(1+z/4)
+		for panel := range 200 {
+			left := width * float64(panel)
+			f := func(t float64) float64 { return math.Exp(-t * (z + t/2)) }
+			wantTail += quad.Fixed(f, left, left+width, 20, quad.Legendre{}, 0)
+			want += quad.Fixed(func(t float64) float64 { return t * f(t) }, left, left+width, 20, quad.Legendre{}, 0)
+		}
+		tail, integral := mills(z)
+		if math.Abs(tail/wantTail-1) > 3e-14 || math.Abs(integral/want-1) > 3e-14 {
+			t.Errorf("z = %g: %.16g and %.16g, want %.16g and %.16g", z, tail, integral, wantTail, want)
 		}
 	}
 }
@@ -158,7 +175,7 @@ func TestFlowMapOfGaussian(t *testing.T) {
 		a0, s0 := sde.At(s, span.Eps)
 		a1, s1 := sde.At(s, span.T)
 		var x, want []float64
-		for z := -30.0; z <= 30; z += 1.7 {
+		for z := -45.0; z <= 45; z += 1.8 {
 			x = append(x, a1*mean+math.Hypot(a1*std, s1)*z)
 			want = append(want, a0*mean+math.Hypot(a0*std, s0)*z)
 		}
