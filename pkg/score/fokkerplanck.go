@@ -16,7 +16,7 @@ import (
 //
 //	d/dt s = grad [ -f x.s + g^2/2 (div s + |s|^2) ],
 //
-// the gradient of the Fokker-Planck equation over the density (Lai et al. 2023, arXiv 2210.04296, eq 8), for a function s
+// the gradient of the Fokker-Planck equation over the density (Lai et al. 2022, arXiv 2210.04296), for a function s
 // at x [B, d] and t [B] or [1]: its change in time and what the equation wants it to be, [B, d] each. The score of any law
 // under the process has them equal at all x and t; where a learned one has not, it is the score of no diffusing density.
 // They take 2 d + 1 gradients, so that d should be small. Gradients do not work in the body of a loop on the Go backend.
