@@ -3,8 +3,8 @@
 //	d/dt p = -d/dx (f(x, t) p) + g(t)^2/2 d^2/dx^2 p,
 //
 // by finite volumes on the host in float64. It is an oracle that shares nothing with kernels, scores and samplers: it
-// needs no closed form, so that it serves processes with any drift, and its cells hold probabilities, which stay positive
-// and sum to 1 whatever the step.
+// needs no closed form, so that it serves processes with any drift. Its cells hold probabilities, which sum to 1 whatever
+// the step, and with BackwardEuler stay positive too.
 package fokkerplanck
 
 import (
