@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gomlx/gomlx/core/graph"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/mat"
 
@@ -99,7 +100,7 @@ func tailByQuadrature(l Univariate, x, side, noise float64) float64 {
 			part = append(part, v+math.Log(weight[i]))
 		}
 		logs = append(logs, part...)
-		if total := logSumExp(logs); panel > 3 && logSumExp(part) < total-36 {
+		if total := floats.LogSumExp(logs); panel > 3 && floats.LogSumExp(part) < total-36 {
 			return total
 		}
 	}

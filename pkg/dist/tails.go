@@ -3,6 +3,8 @@ package dist
 import (
 	"fmt"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // Univariate is a law on the real line with a known distribution function.
@@ -73,7 +75,7 @@ func (m Mixture) LogTails(x float64) (lower, upper float64) {
 		lowers[k], uppers[k] = math.Log(w)+l, math.Log(w)+u
 	}
 	// The larger sum would lose what it lacks to 1.
-	lower, upper = logSumExp(lowers), logSumExp(uppers)
+	lower, upper = floats.LogSumExp(lowers), floats.LogSumExp(uppers)
 	if lower < upper {
 		return lower, math.Log1p(-math.Exp(lower))
 	}
@@ -123,20 +125,4 @@ func mills(z float64) (tail, integral float64) {
 	}
 	tail = 1 / (z + ratio)
 	return tail, tail * ratio
-}
-
-// logSumExp is the log of the sum of exponentials, -Inf if all are.
-func logSumExp(logs []float64) float64 {
-	top := math.Inf(-1)
-	for _, l := range logs {
-		top = max(top, l)
-	}
-	if math.IsInf(top, -1) {
-		return top
-	}
-	sum := 0.0
-	for _, l := range logs {
-		sum += math.Exp(l - top)
-	}
-	return top + math.Log(sum)
 }

@@ -1,6 +1,7 @@
 package fig
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -71,13 +72,7 @@ func newPoints3D(x mat.Matrix, v View) (*points3D, error) {
 	slices.SortFunc(c.at, func(a, b [3]float64) int {
 		_, _, da := v.project(a)
 		_, _, db := v.project(b)
-		switch {
-		case da < db:
-			return -1
-		case da > db:
-			return 1
-		}
-		return 0
+		return cmp.Compare(da, db)
 	})
 	return c, nil
 }

@@ -33,7 +33,20 @@ func (nb *Notebook) save(name string, figure Drawer, width, height float64) ([]b
 }
 
 // render draws a figure as PNG.
-func render(figure Drawer, width, height float64) (png []byte, err error) {
+func render(figure Drawer, width, height float64) ([]byte, error) {
+	canvas, err := paint(figure, width, height)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&buf); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// paint draws a figure.
+func paint(figure Drawer, width, height float64) (canvas *vgimg.Canvas, err error) {
 	if !(width >= 1 && width <= 40 && height >= 1 && height <= 40) {
 		return nil, fmt.Errorf("size %v x %v inches, want 1 to 40", width, height)
 	}
@@ -48,11 +61,7 @@ func render(figure Drawer, width, height float64) (png []byte, err error) {
 			err = fmt.Errorf("cannot be drawn: %v", r)
 		}
 	}()
-	canvas := vgimg.NewWith(vgimg.UseWH(vg.Length(width)*vg.Inch, vg.Length(height)*vg.Inch), vgimg.UseDPI(dpi))
+	canvas = vgimg.NewWith(vgimg.UseWH(vg.Length(width)*vg.Inch, vg.Length(height)*vg.Inch), vgimg.UseDPI(dpi))
 	figure.Draw(draw.Crop(draw.New(canvas), border, -border, border, -border))
-	var buf bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: canvas}).WriteTo(&buf); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
+	return canvas, nil
 }

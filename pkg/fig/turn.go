@@ -8,7 +8,6 @@ import (
 	"image/color"
 	"image/draw"
 	"image/gif"
-	"image/png"
 
 	"github.com/janpfeifer/gonb/gonbui"
 	"gonum.org/v1/gonum/mat"
@@ -33,14 +32,11 @@ func (nb *Notebook) turning(name, title string, x mat.Matrix, elevation, size fl
 	}
 	movie := gif.GIF{LoopCount: 0}
 	for k := range turnFrames {
-		frame, err := render(Scatter3D(title, x, View{Azimuth: 360 * float64(k) / turnFrames, Elevation: elevation}), size, size)
+		canvas, err := paint(Scatter3D(title, x, View{Azimuth: 360 * float64(k) / turnFrames, Elevation: elevation}), size, size)
 		if err != nil {
 			return nil, fmt.Errorf("fig: figure %q: %w", name, err)
 		}
-		img, err := png.Decode(bytes.NewReader(frame))
-		if err != nil {
-			return nil, fmt.Errorf("fig: figure %q: %w", name, err)
-		}
+		img := canvas.Image()
 		paletted := image.NewPaletted(img.Bounds(), turnPalette)
 		draw.Draw(paletted, img.Bounds(), img, img.Bounds().Min, draw.Src)
 		movie.Image, movie.Delay = append(movie.Image, paletted), append(movie.Delay, 8)

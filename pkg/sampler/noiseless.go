@@ -16,10 +16,7 @@ func ToZero(schedule Schedule) Schedule {
 		if n == 1 {
 			return []float64{span.T, 0}
 		}
-		if schedule == nil {
-			schedule = UniformSchedule
-		}
-		return append(schedule(n-1, span), 0)
+		return append(schedule.orUniform()(n-1, span), 0)
 	}
 }
 

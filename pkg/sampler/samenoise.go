@@ -48,9 +48,6 @@ func SameNoise(schedule Schedule, from, to sde.SDE) (Schedule, error) {
 			return nil, fmt.Errorf("sampler: SameNoise: %w", err)
 		}
 	}
-	if schedule == nil {
-		schedule = UniformSchedule
-	}
 	carry := func(ts []float64) ([]float64, error) {
 		sigmas, _, err := sde.ScheduleOf(from, ts)
 		if err != nil {
@@ -62,7 +59,7 @@ func SameNoise(schedule Schedule, from, to sde.SDE) (Schedule, error) {
 		return nil, fmt.Errorf("sampler: SameNoise: %w", err)
 	}
 	return func(n int, _ sde.Span) []float64 {
-		ts, err := carry(schedule(n, from.Span()))
+		ts, err := carry(schedule.orUniform()(n, from.Span()))
 		if err != nil {
 			return nil // a schedule that leaves its span, whose times the run finds missing
 		}

@@ -20,6 +20,13 @@ func UniformSchedule(n int, span sde.Span) []float64 {
 	return ts
 }
 
+func (s Schedule) orUniform() Schedule {
+	if s == nil {
+		return UniformSchedule
+	}
+	return s
+}
+
 // PowerSchedule takes equal steps in t^(1/rho): with the EDM process, whose t is sigma, and rho = 7 it is the schedule of
 // Karras et al. (2022, arXiv 2206.00364, eq 5) without its last step to 0. rho > 0.
 func PowerSchedule(rho float64) Schedule {
@@ -48,11 +55,7 @@ func (set Settings) times(span sde.Span) ([]float64, error) {
 	if set.Steps < 1 {
 		return nil, fmt.Errorf("sampler: Settings.Steps = %d, want N >= 1", set.Steps)
 	}
-	schedule := set.Schedule
-	if schedule == nil {
-		schedule = UniformSchedule
-	}
-	ts := schedule(set.Steps, span)
+	ts := set.Schedule.orUniform()(set.Steps, span)
 	if len(ts) != set.Steps+1 {
 		return nil, fmt.Errorf("sampler: the schedule returned %d times for %d steps, want %d", len(ts), set.Steps, set.Steps+1)
 	}

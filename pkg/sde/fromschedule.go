@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -113,18 +114,11 @@ func spread(span Span) ([]float64, error) {
 	}
 	const n = 1024
 	low := math.Max(span.Eps, 1e-9*span.T)
-	ts := []float64{span.Eps}
-	for even, ratio := 1, 0; even < n || ratio < n; {
-		a := span.Eps + (span.T-span.Eps)*float64(even)/n
-		b := low * math.Pow(span.T/low, float64(ratio)/n)
-		if a < b {
-			even++
-		} else {
-			ratio++
-		}
-		if t := math.Min(a, b); t > ts[len(ts)-1] && t < span.T {
-			ts = append(ts, t)
-		}
+	ts := []float64{span.Eps, span.T}
+	for k := range n {
+		part := float64(k) / n
+		ts = append(ts, span.Eps+(span.T-span.Eps)*part, low*math.Pow(span.T/low, part))
 	}
-	return append(ts, span.T), nil
+	slices.Sort(ts)
+	return slices.Compact(ts), nil
 }

@@ -93,10 +93,12 @@ func (s *Suggestion) preserving(m coordinates) (err error) {
 	for _, p := range []struct {
 		name      string
 		max, eps  *float64
-		atBetaMax func() sde.SDE
+		atBetaMax func() sde.SDE // from t = 0, so that any noise has its time
 	}{
-		{"VP", &s.BetaMaxVP, &s.EpsVP, func() sde.SDE { return sde.VP{BetaMin: s.BetaMin, BetaMax: s.BetaMaxVP} }},
-		{"sub-VP", &s.BetaMaxSubVP, &s.EpsSubVP, func() sde.SDE { return sde.SubVP{BetaMin: s.BetaMin, BetaMax: s.BetaMaxSubVP} }},
+		{"VP", &s.BetaMaxVP, &s.EpsVP, func() sde.SDE { return sde.VP{BetaMin: s.BetaMin, BetaMax: s.BetaMaxVP, Times: sde.Span{Eps: 0, T: 1}} }},
+		{"sub-VP", &s.BetaMaxSubVP, &s.EpsSubVP, func() sde.SDE {
+			return sde.SubVP{BetaMin: s.BetaMin, BetaMax: s.BetaMaxSubVP, Times: sde.Span{Eps: 0, T: 1}}
+		}},
 	} {
 		// The kernel of a point x has the prior gap of a Gaussian of mean x and variance 0, which depends on the squares of
 		// its coordinates only, so their mean over the data gives the mean of the gaps.
@@ -111,9 +113,11 @@ func (s *Suggestion) preserving(m coordinates) (err error) {
 		if err != nil {
 			return fmt.Errorf("train: %s: %w", p.name, err)
 		}
-		if *p.eps, err = timeOf(p.atBetaMax(), s.SigmaMin); err != nil {
+		eps, err := sde.TimesAtNoise(p.atBetaMax(), []float64{s.SigmaMin})
+		if err != nil {
 			return fmt.Errorf("train: eps of %s: %w", p.name, err)
 		}
+		*p.eps = eps[0]
 		s.because("beta_max, "+p.name, *p.max, fmt.Sprintf("smallest for which KL(p_1 || prior) <= %g nats whatever the data's shape, from E|x|^2 by convexity; it is %.2g if they are Gaussian", priorGap, gaussian))
 		s.because("eps, "+p.name, *p.eps, "first time, where sigma/alpha = sigma_min")
 	}
@@ -138,28 +142,6 @@ func leastRate(rate *float64, from float64, gap func() (float64, error)) error {
 	}
 	*rate = high
 	return nil
-}
-
-// timeOf is the time at which Sigma/Alpha of s, rising from 0, is level.
-func timeOf(s sde.SDE, level float64) (float64, error) {
-	at, err := sde.NewEvaluator(s)
-	if err != nil {
-		return 0, err
-	}
-	low, high := 0.0, s.Span().T
-	for range 100 {
-		t := (low + high) / 2
-		v, err := at.Table([]float64{t})
-		if err != nil {
-			return 0, err
-		}
-		if v.Sigma[0] < level*v.Alpha[0] {
-			low = t
-		} else {
-			high = t
-		}
-	}
-	return high, nil
 }
 
 func (s *Suggestion) because(quantity string, value float64, reason string) {
