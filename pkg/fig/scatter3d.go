@@ -101,6 +101,14 @@ func byDepth(near float64) color.Color {
 	return color.NRGBA{mix(205, 0), mix(225, 70), mix(240, 130), 255}
 }
 
+// shows says whether an axis has a length in the picture. One that points at the eye has no end to write a name at.
+func (v View) shows(axis int) bool {
+	var unit [3]float64
+	unit[axis] = 1
+	right, up, _ := v.project(unit)
+	return math.Hypot(right, up) > 0.1
+}
+
 // axes draws the edges of the box that meet in its lowest corner, with names at their ends.
 func (c *points3D) axes(canvas draw.Canvas, p *plot.Plot, place func([3]float64) vg.Point) {
 	corner := [3]float64{-c.half[0], -c.half[1], -c.half[2]}
@@ -110,6 +118,8 @@ func (c *points3D) axes(canvas draw.Canvas, p *plot.Plot, place func([3]float64)
 		end, beyond := corner, corner
 		end[k], beyond[k] = c.half[k], 1.25*c.half[k]
 		canvas.StrokeLine2(draw.LineStyle{Color: faint, Width: vg.Points(0.7)}, place(corner).X, place(corner).Y, place(end).X, place(end).Y)
-		canvas.FillText(label, place(beyond), name)
+		if c.view.shows(k) {
+			canvas.FillText(label, place(beyond), name)
+		}
 	}
 }

@@ -123,3 +123,21 @@ func pixels(img image.Image) []byte {
 	}
 	return out
 }
+
+// TestViewShows: from above the third axis is a point and gets no name, from the first axis the first.
+func TestViewShows(t *testing.T) {
+	for _, c := range []struct {
+		view View
+		want [3]bool
+	}{
+		{View{30, 90}, [3]bool{true, true, false}},
+		{View{0, 0}, [3]bool{false, true, true}},
+		{View{30, 35}, [3]bool{true, true, true}},
+	} {
+		for k, want := range c.want {
+			if got := c.view.shows(k); got != want {
+				t.Errorf("%v shows axis %d: got %t, want %t", c.view, k+1, got, want)
+			}
+		}
+	}
+}
