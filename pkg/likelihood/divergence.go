@@ -5,22 +5,10 @@ import (
 	"math/rand/v2"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/scoresde/scoresde/pkg/ode"
 	"github.com/scoresde/scoresde/pkg/score"
-	"github.com/scoresde/scoresde/pkg/sde"
+	"gonum.org/v1/gonum/mat"
 )
-
-// Flow is the right-hand side of the probability-flow ODE (Song et al. 2021, eq 13), which carries the law p_t along:
-//
-//	dx/dt = f(t) x - g(t)^2/2 score(x, t).
-func Flow(f score.Func, s sde.SDE) ode.Field {
-	return func(x, t *Node) *Node {
-		half := Mul(Square(s.Diffusion(t)), ConstAs(t, []float64{0.5}))
-		return Sub(Mul(sde.Like(s.Drift(t), x), x), Mul(sde.Like(half, x), f(x, t)))
-	}
-}
 
 // divergence is the divergence of a field y = f(x) at x, [B, 1], from y and x, [B, d] each.
 type divergence func(y, x *Node) *Node

@@ -92,7 +92,7 @@ func New(b compute.Backend, f score.Func, s sde.SDE, dim int) (*Model, error) {
 	if dim < 1 {
 		return nil, fmt.Errorf("likelihood: dimension %d, want >= 1", dim)
 	}
-	return &Model{b, s, Flow(f, s), dim, map[string]*ode.Solver{}, map[string]*score.Input{}}, nil
+	return &Model{b, s, score.Flow(f, s), dim, map[string]*ode.Solver{}, map[string]*score.Input{}}, nil
 }
 
 // LogProb is the log density at Eps of the rows of x, [n, d]:

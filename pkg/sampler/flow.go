@@ -28,9 +28,7 @@ func (ProbabilityFlow) NFE() int { return 1 }
 
 // Predict implements Predictor.
 func (ProbabilityFlow) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	dt := Sub(t, tNext)
-	half := Mul(MulScalar(Square(p.SDE.Diffusion(t)), 0.5), dt)
-	next = Sub(x, Sub(Mul(like(Mul(p.SDE.Drift(t), dt), x), x), Mul(like(half, x), p.Score(x, t))))
+	next = Sub(x, Mul(like(Sub(t, tNext), x), score.Flow(p.Score, p.SDE)(x, t)))
 	return rng, next, next
 }
 

@@ -2,6 +2,8 @@ package sampler
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 // FlowHeun takes a Heun step of the probability-flow ODE in t itself,
@@ -31,10 +33,7 @@ func (FlowHeun) NFE() int { return 2 }
 func (FlowHeun) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
 	noiseless := Equal(p.SDE.Sigma(tNext), ZerosLike(tNext))
 	dt := like(Sub(t, tNext), x)
-	slope := func(x, t *Node) *Node {
-		half := MulScalar(Square(p.SDE.Diffusion(t)), 0.5)
-		return Sub(Mul(like(p.SDE.Drift(t), x), x), Mul(like(half, x), p.Score(x, t)))
-	}
+	slope := score.Flow(p.Score, p.SDE)
 	first := slope(x, t)
 	guess := Sub(x, Mul(first, dt))
 	second := slope(guess, Where(noiseless, t, tNext))
