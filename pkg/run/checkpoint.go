@@ -162,15 +162,20 @@ func prune(dir string) error {
 			return err
 		}
 	}
+	return removeTemporary(dir, staleAfter, tempPrefix, probePrefix)
+}
+
+// removeTemporary removes what processes that died have left for at least age under names with the given prefixes.
+func removeTemporary(dir string, age time.Duration, prefixes ...string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tempPrefix) && !strings.HasPrefix(e.Name(), probePrefix) {
+		if !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(e.Name(), p) }) {
 			continue
 		}
-		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < staleAfter {
+		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < age {
 			continue // gone, or another process is at work on it
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {

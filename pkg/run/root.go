@@ -2,12 +2,9 @@
 package run
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 )
 
 // Root is the folder of the laboratory: SCORESDE_ROOT, or the nearest folder upwards with a go.mod, or the working
@@ -56,12 +53,4 @@ func Folder(dir string) error {
 	}
 	f.Close()
 	return os.Remove(f.Name())
-}
-
-// Context ends when the process is told to stop (Ctrl-C, the notebook's stop button, SIGTERM), which gives the work time
-// to save itself. A second signal ends the process.
-func Context() context.Context {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx
 }
