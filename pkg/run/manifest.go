@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -23,7 +24,8 @@ type Manifest struct {
 	Resumed     []Environment     `json:"resumed,omitempty"` // others in which it went on
 }
 
-// Environment is what the numbers of a run may depend on besides its config and data. What is not known is empty.
+// Environment is what the numbers of a run may depend on besides its config and data. What is not known is empty, and
+// paths are left out.
 type Environment struct {
 	Version  string `json:"version"` // of the laboratory: of the module, or the revision, with +dirty where files had changed
 	Go       string `json:"go"`
@@ -32,7 +34,7 @@ type Environment struct {
 	Platform string `json:"platform"`
 	Backend  string `json:"backend"`
 	Device   string `json:"device"`
-	XLAFlags string `json:"xla_flags,omitempty"` // XLA_FLAGS, of which determinism on a GPU depends; paths are left out
+	XLAFlags string `json:"xla_flags,omitempty"` // XLA_FLAGS, on which determinism depends on a GPU
 }
 
 const (
@@ -91,7 +93,7 @@ func (m Manifest) tables() map[string]any {
 func (set Options) environment() Environment {
 	e := Environment{
 		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Backend: set.Backend, Device: set.Device, XLAFlags: withoutPaths(os.Getenv("XLA_FLAGS")),
+		Backend: set.Backend, Device: withoutPaths(set.Device), XLAFlags: withoutPaths(os.Getenv("XLA_FLAGS")),
 	}
 	if blob, err := os.ReadFile(filepath.Join(Root(), "go.mod")); err == nil {
 		e.GoMod = fmt.Sprintf("%x", sha256.Sum256(blob))
@@ -128,13 +130,7 @@ func setting(info *debug.BuildInfo, key string) string {
 	return ""
 }
 
-// withoutPaths leaves out the values of flags that hold a path, which says where things lie on a machine.
-func withoutPaths(flags string) string {
-	fields := strings.Fields(flags)
-	for i, f := range fields {
-		if name, value, ok := strings.Cut(f, "="); ok && strings.Contains(value, "/") {
-			fields[i] = name + "=..."
-		}
-	}
-	return strings.Join(fields, " ")
-}
+var folders = regexp.MustCompile(`/[^\s:=,()]*/`)
+
+// withoutPaths leaves of paths in a text only the last element: the rest says where things lie on a machine.
+func withoutPaths(text string) string { return folders.ReplaceAllString(text, "") }

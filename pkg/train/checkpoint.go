@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gomlx/gomlx/ml/model"
+
 	"github.com/scoresde/scoresde/pkg/run"
 )
 
@@ -14,30 +16,52 @@ type record struct {
 	ID      string
 	Config  string
 	Losses  []LossPoint
+	Partial float32 // sum of the losses since the last point
 	Seconds float64
 }
 
-// load reads the newest checkpoint; fresh says that there is none.
-func (t *training) load() (fresh bool, err error) {
-	c := t.course
+// load reads the newest checkpoint, with finished only that of a finished run. fresh says that there is none.
+func (t *training) load(finished bool) (fresh bool, err error) {
 	var past record
-	switch c.Steps, err = run.Load(c.Dir, t.store, &past); {
+	store := model.NewStore()
+	steps, err := run.Load(t.course.Dir, store, &past)
+	switch {
 	case errors.Is(err, run.ErrNoCheckpoint):
 		return true, nil
 	case err != nil:
 		return false, err
 	case past.ID != t.id:
-		return false, fmt.Errorf("train: the checkpoint in %s belongs to run %q, want %q; remove the folder", c.Dir, past.ID, t.id)
+		return false, fmt.Errorf("train: the checkpoint in %s belongs to run %q, want %q; remove the folder", t.course.Dir, past.ID, t.id)
+	case finished && steps < t.Steps:
+		return false, nil
 	}
-	c.Losses, c.Elapsed = past.Losses, time.Duration(past.Seconds*float64(time.Second))
+	for v := range store.IterVariables() {
+		own, err := t.store.CreateVariable(v.Path(), v.MustValue())
+		if err != nil {
+			return false, fmt.Errorf("train: %w", err)
+		}
+		own.SetTrainable(v.Trainable)
+	}
+	c := t.course
+	c.Steps, c.Losses, c.Elapsed = steps, past.Losses, time.Duration(past.Seconds*float64(time.Second))
 	c.Loaded = c.Steps >= t.Steps
+	t.partial = past.Partial
 	return false, nil
 }
 
+// save writes a checkpoint in the background. What had gone wrong with the one before, it reports.
 func (t *training) save() error {
+	if err := t.trial.Held(); err != nil {
+		return err
+	}
 	c := t.course
-	return run.Save(c.Dir, t.store, c.Steps, record{ID: t.id, Config: t.what, Losses: c.Losses, Seconds: c.Elapsed.Seconds()})
+	return t.saver.Save(c.Dir, t.store, c.Steps, record{
+		ID: t.id, Config: t.what, Losses: c.Losses, Partial: t.partial, Seconds: c.Elapsed.Seconds(),
+	})
 }
+
+// saveNow returns when the checkpoint is on the disk.
+func (t *training) saveNow() error { return errors.Join(t.save(), t.saver.Wait()) }
 
 // interrupted keeps what was done. The error tells a person how to go on.
 func (t *training) interrupted(ctx context.Context) error {
@@ -45,7 +69,7 @@ func (t *training) interrupted(ctx context.Context) error {
 	if done == 0 {
 		return fmt.Errorf("train: stopped before the first step: %w", context.Cause(ctx))
 	}
-	if err := t.save(); err != nil {
+	if err := t.saveNow(); err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
 	return fmt.Errorf("train: stopped after step %d of %d, checkpoint saved; run again to go on: %w", done, t.Steps, context.Cause(ctx))

@@ -46,15 +46,20 @@ func (c ClassifierConfig) id(data, y mat.Matrix) (string, error) {
 func (r Recipe) id(h hash.Hash, tables []mat.Matrix) string {
 	fmt.Fprintf(h, "recipe %d: %d %d %g %d %g %g %d\n", recipeVersion, r.Steps, r.Batch, r.LearningRate, r.WarmUp, r.ClipNorm, r.EMA, r.Seed)
 	for _, m := range tables {
-		n, d := m.Dims()
-		fmt.Fprintf(h, "%d x %d\n", n, d)
-		for i := range n {
-			for k := range d {
-				binary.Write(h, binary.LittleEndian, m.At(i, k)) // a hash does not fail
-			}
-		}
+		hashTable(h, m)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// hashTable writes the shape and the numbers of a table.
+func hashTable(h hash.Hash, m mat.Matrix) {
+	n, d := m.Dims()
+	fmt.Fprintf(h, "%d x %d\n", n, d)
+	for i := range n {
+		for k := range d {
+			binary.Write(h, binary.LittleEndian, m.At(i, k)) // a hash does not fail
+		}
+	}
 }
 
 // identifySDE writes what a process is, its functions on its span, because names leave parameters out (the span, the

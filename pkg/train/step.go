@@ -24,14 +24,14 @@ type lossFunc func(rng *Node, batch []*Node) (newRNG, loss *Node)
 
 // State of the loop besides the variables.
 const (
-	stateLossSum = iota // sum of the losses since the host last looked
-	stateBadStep        // the first step with a non-finite loss or gradient, -1 if none
+	stateLossSums = iota // sums of the losses of each point's steps
+	stateBadStep         // the first step with a non-finite loss or gradient, -1 if none
 	states
 )
 
-// startState is the state before a chunk of steps.
-func startState() []*tensors.Tensor {
-	return []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(-1))}
+// startState is the state from which the loop goes on.
+func (t *training) startState() []*tensors.Tensor {
+	return []*tensors.Tensor{t.lossSums(t.course.Steps, t.partial), tensors.FromScalar(int32(-1))}
 }
 
 // Inputs of the loop.
@@ -66,7 +66,7 @@ func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node 
 		v.SetNodeValue(Where(ok, v.NodeValue(g), old))
 	}
 	bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
-	return []*Node{Add(state[stateLossSum], Where(ok, l, ScalarZero(g, l.DType()))), bad}
+	return []*Node{t.addLoss(state[stateLossSums], Where(ok, l, ScalarZero(g, l.DType())), i), bad}
 }
 
 // draw takes the same rows of each table, with replacement.

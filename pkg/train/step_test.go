@@ -42,9 +42,13 @@ func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loo
 	return l, inputs, m
 }
 
-func advance(t *testing.T, l *loop.Loop, from, to int, inputs []*tensors.Tensor) {
+func startOf(r Recipe) []*tensors.Tensor {
+	return (&training{Recipe: r, course: &Course{}}).startState()
+}
+
+func advance(t *testing.T, l *loop.Loop, r Recipe, from, to int, inputs []*tensors.Tensor) {
 	t.Helper()
-	state, err := l.Run(from, to, startState(), inputs)
+	state, err := l.Run(from, to, startOf(r), inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,13 +63,14 @@ func trained(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix, steps
 	t.Helper()
 	l, inputs, m := prepare(t, b, cfg, data)
 	if steps == 0 {
-		state := []*tensors.Tensor{tensors.FromScalar(float32(0)), tensors.FromScalar(int32(0))}
+		state := startOf(cfg.Recipe)
+		state[stateBadStep] = tensors.FromScalar(int32(0))
 		if _, err := l.Run(0, 1, state, inputs); err != nil {
 			t.Fatal(err)
 		}
 		return m
 	}
-	advance(t, l, 0, steps, inputs)
+	advance(t, l, cfg.Recipe, 0, steps, inputs)
 	return m
 }
 
@@ -83,8 +88,8 @@ func TestDeviceEqualsHost(t *testing.T) {
 	device, inputs, got := prepare(t, b, cfg, data)
 	host, _, want := prepare(t, b, cfg, data)
 	host.OnHost()
-	advance(t, device, 0, cfg.Steps, inputs)
-	advance(t, host, 0, cfg.Steps, inputs)
+	advance(t, device, cfg.Recipe, 0, cfg.Steps, inputs)
+	advance(t, host, cfg.Recipe, 0, cfg.Steps, inputs)
 	for v := range want.Store.IterVariables() {
 		if v.Shape().DType != dtypes.Float32 {
 			continue
@@ -133,7 +138,7 @@ func TestAverage(t *testing.T) {
 			l, inputs, m := prepare(t, backend.Go(), cfg, data)
 			sum, total := make([]float64, 2), 0.0
 			for i := range cfg.Steps {
-				advance(t, l, i, i+1, inputs)
+				advance(t, l, cfg.Recipe, i, i+1, inputs)
 				w, got := values(t, m.Store, m.Scope()), values(t, m.Store, m.EMAScope())
 				if i == 0 {
 					for k := range w {

@@ -1,0 +1,59 @@
+package train
+
+import (
+	"math/rand/v2"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// smallSeeds are the seeds, by their absolute value, that GoMLX tells apart: its RNGStateFromSeed gives equal states to
+// seeds that are equal modulo 2^31-1, and to 0 and 89482311.
+const smallSeeds = 1 << 20
+
+// Streams of a seed: nothing shares random numbers.
+const (
+	weightsStream = iota // the initial weights
+	stepsStream          // batches, times and noise
+)
+
+// randomState is the state of GoMLX's generator for a seed, another for each seed and stream.
+func randomState(seed int64, stream uint64) (*tensors.Tensor, error) {
+	if seed >= -smallSeeds && seed <= smallSeeds {
+		if stream == stepsStream {
+			seed = ^seed
+		}
+		return RNGStateFromSeed(seed)
+	}
+	source := rand.NewPCG(uint64(seed), stream)
+	state := make([]uint64, RNGStateShape.Size())
+	for i := range state {
+		state[i] = source.Uint64()
+	}
+	return tensors.FromValue(state), nil
+}
+
+// seed starts the random numbers of a new store.
+func (t *training) seed() error {
+	if err := t.store.SetRNGStateFromSeed(t.Seed); err != nil { // makes the variable
+		return err
+	}
+	weights, err := randomState(t.Seed, weightsStream)
+	if err != nil {
+		return err
+	}
+	if err := t.store.GetVariable(model.JoinPath("/", model.RNGStateVariableName)).SetValue(weights); err != nil {
+		return err
+	}
+	steps, err := randomState(t.Seed, stepsStream)
+	if err != nil {
+		return err
+	}
+	v, err := t.store.CreateVariable(rngPath, steps)
+	if err != nil {
+		return err
+	}
+	v.SetTrainable(false)
+	return nil
+}
