@@ -112,16 +112,35 @@ func writeVariables(dir string, store *model.Store) ([]savedVariable, error) {
 		}
 	}
 	defer store.SetLoader(store.Loader()) // the handler makes itself the store's loader
-	// Weights hardly shrink by compression, which takes more time than everything else. But uncompressed files are those
-	// whose failures GoMLX does not report; what went wrong is learnt from another attempt.
-	saved, err := writeFormat(dir, store, checkpoint.BinUncompressed)
+	saved, err := writeOnce(dir, store)
 	if err == nil {
 		return saved, nil
 	}
 	if err := emptied(dir); err != nil {
 		return nil, err
 	}
-	return writeFormat(dir, store, checkpoint.BinGZIP)
+	if room := tryRoom(dir, store); room != nil {
+		return nil, fmt.Errorf("%w (%w)", room, err)
+	}
+	return writeOnce(dir, store) // the disk was full for a moment, perhaps
+}
+
+// tryRoom writes and removes a file as large as the variables, to learn why they could not be written: GoMLX does not
+// report the failures of uncompressed files. (Those of compressed ones it does, but it leaves the files open, with the
+// space that they take, and weights hardly shrink for all the time that compression needs.)
+func tryRoom(dir string, store *model.Store) error {
+	f, err := os.CreateTemp(dir, "room-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	for v := range store.IterVariables() {
+		if _, err := f.Write(make([]byte, v.Shape().Memory())); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
 }
 
 func emptied(dir string) error {
@@ -131,8 +150,8 @@ func emptied(dir string) error {
 	return os.Mkdir(dir, 0o755)
 }
 
-func writeFormat(dir string, store *model.Store, format checkpoint.BinFormat) ([]savedVariable, error) {
-	handler, err := checkpoint.Build(store).Dir(dir).Keep(-1).WithCompression(format).Done()
+func writeOnce(dir string, store *model.Store) ([]savedVariable, error) {
+	handler, err := checkpoint.Build(store).Dir(dir).Keep(-1).WithCompression(checkpoint.BinUncompressed).Done()
 	if err != nil {
 		return nil, err
 	}

@@ -183,21 +183,22 @@ func parsePoint(line []byte) (Point, error) {
 }
 
 func parseNumber(blob json.RawMessage) (float64, error) {
-	var word string
-	if json.Unmarshal(blob, &word) != nil {
-		var v *float64
-		if err := json.Unmarshal(blob, &v); err != nil || v == nil {
-			return 0, fmt.Errorf("got %.40s, want a number", blob)
+	var v any
+	if err := json.Unmarshal(blob, &v); err != nil {
+		return 0, fmt.Errorf("got %.40s, want a number that float64 holds", blob)
+	}
+	switch v := v.(type) {
+	case float64:
+		return v, nil
+	case string:
+		switch v {
+		case "NaN":
+			return math.NaN(), nil
+		case "+Inf":
+			return math.Inf(1), nil
+		case "-Inf":
+			return math.Inf(-1), nil
 		}
-		return *v, nil
 	}
-	switch word {
-	case "NaN":
-		return math.NaN(), nil
-	case "+Inf":
-		return math.Inf(1), nil
-	case "-Inf":
-		return math.Inf(-1), nil
-	}
-	return 0, fmt.Errorf("got %.40q, want a number, \"NaN\", \"+Inf\" or \"-Inf\"", word)
+	return 0, fmt.Errorf("got %.40s, want a number, \"NaN\", \"+Inf\" or \"-Inf\"", blob)
 }
