@@ -136,7 +136,7 @@ func tryRoom(dir string, store *model.Store) error {
 	defer os.Remove(f.Name())
 	defer f.Close()
 	for v := range store.IterVariables() {
-		if _, err := f.Write(make([]byte, v.Shape().Memory())); err != nil {
+		if _, err := f.Write(make([]byte, v.Shape().ByteSize())); err != nil {
 			return err
 		}
 	}

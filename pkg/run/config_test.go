@@ -21,7 +21,6 @@ type base struct {
 }
 
 type plan struct {
-	base0  int // not exported, no key
 	Base   base
 	Rate   float64
 	Flags  []bool
@@ -30,6 +29,7 @@ type plan struct {
 	Deep   map[string]kernel
 	Secret string `toml:"-"`
 	Any    any
+	hidden int
 }
 
 type embedding struct {
@@ -50,7 +50,7 @@ func TestDecodeConfig(t *testing.T) {
 		{"in a map", "[Deep.x]\nname = 'a'\nsigma = 2.0", `unknown key "Deep.x.sigma"`},
 		{"far from all", "[Base]\nzzzzzzzz = 1", `want one of Seed, Steps`},
 		{"hidden", "Secret = 'a'", `unknown key "Secret"`},
-		{"not exported", "base0 = 1", `unknown key "base0"`},
+		{"not exported", "hidden = 1", `unknown key "hidden"`},
 		{"twice by case", "Rate = 1.0\nrate = 2.0", `keys "Rate" and "rate" mean the same`},
 		{"twice", "Rate = 1.0\nRate = 2.0", "Rate"},
 		{"text for a number", "[Base]\nSteps = 'many'", `"Base.Steps"): incompatible types: TOML value has type string; destination has type integer`},
@@ -65,8 +65,8 @@ func TestDecodeConfig(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := plan{Rate: 7, Limits: map[string]float64{"a": 1}}
-			want := plan{Rate: 7, Limits: map[string]float64{"a": 1}}
+			got := plan{hidden: 1, Rate: 7, Limits: map[string]float64{"a": 1}}
+			want := plan{hidden: 1, Rate: 7, Limits: map[string]float64{"a": 1}}
 			err := DecodeConfig([]byte("Limits = {b = 2.0}\n"+c.text), &got)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want an error that says %q", err, c.says)

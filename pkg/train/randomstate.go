@@ -18,7 +18,8 @@ const (
 	stepsStream          // batches, times and noise
 )
 
-// randomState is the state of GoMLX's generator for a seed, another for each seed and stream.
+// randomState is the state of GoMLX's generator for a stream of a seed, other than that of any other seed. The streams
+// of small seeds are GoMLX's for seed and ^seed, as in runs that exist.
 func randomState(seed int64, stream uint64) (*tensors.Tensor, error) {
 	if seed >= -smallSeeds && seed <= smallSeeds {
 		if stream == stepsStream {
