@@ -47,8 +47,8 @@ func Save(dir string, store *model.Store, step int, info any) error {
 	if step < 0 {
 		return fmt.Errorf("run: checkpoint of step %d, want a step >= 0", step)
 	}
-	if err := Folder(dir); err != nil {
-		return err
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("run: results folder cannot be made: %w", err)
 	}
 	if err := write(dir, store, step, info); err != nil {
 		return fmt.Errorf("run: checkpoint of step %d: %w", step, err)
@@ -79,7 +79,7 @@ func write(dir string, store *model.Store, step int, info any) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(temp, stateFile), blob, 0o644); err != nil {
+	if err := writeSynced(filepath.Join(temp, stateFile), blob); err != nil {
 		return err
 	}
 	if err := seal(temp); err != nil {

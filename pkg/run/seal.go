@@ -12,13 +12,10 @@ import (
 // sumsFile lists the checksums of all other files of a checkpoint, in the format of sha256sum.
 const sumsFile = "SHA256SUMS"
 
-// seal writes the checksums of the files in dir and brings everything to the disk.
+// seal writes the checksums of the files in dir and brings everything to the disk that is not there yet.
 func seal(dir string) error {
 	sums, err := checksums(dir)
 	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, sumsFile), sums, 0o644); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(dir)
@@ -26,11 +23,27 @@ func seal(dir string) error {
 		return err
 	}
 	for _, e := range entries {
+		if e.Name() == stateFile {
+			continue // by writeSynced
+		}
 		if err := syncPath(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}
+	if err := writeSynced(filepath.Join(dir, sumsFile), sums); err != nil {
+		return err
+	}
 	return syncPath(dir)
+}
+
+// writeSynced makes a file and brings it to the disk.
+func writeSynced(path string, blob []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(blob)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // verify compares the files in dir to their checksums.

@@ -79,6 +79,7 @@ var measurements = []struct {
 	{"device_vs_host_1", deviceVersusHost},
 	{"train_3x256_1024", training(nets.MLP{Width: 256, Depth: 3}, 1024, 300)},
 	{"train_3x128_64", training(nets.MLP{Width: 128, Depth: 3}, 64, 3000)},
+	{"checkpoint_500", checkpointing},
 	{"compile_n", compileN},
 }
 
