@@ -186,6 +186,9 @@ func sameBits(a, b *tensors.Tensor) bool {
 
 // readVariables returns the values of the variables named, which must be all that dir holds.
 func readVariables(dir string, names []savedVariable) ([]*tensors.Tensor, error) {
+	if err := checkLayout(dir); err != nil {
+		return nil, err
+	}
 	handler, err := checkpoint.Load(model.NewStore()).Dir(dir).Done()
 	if err != nil {
 		return nil, err

@@ -49,8 +49,13 @@ func read(dir string) (state savedState, values []*tensors.Tensor, err error) {
 	if err := json.Unmarshal(blob, &state); err != nil {
 		return state, nil, err
 	}
-	values, err = readVariables(dir, state.Variables)
-	return state, values, err
+	if state.Step < 0 {
+		return state, nil, fmt.Errorf("%s: step is %d, want >= 0", stateFile, state.Step)
+	}
+	if values, err = readVariables(dir, state.Variables); err != nil {
+		return state, nil, err
+	}
+	return state, values, fill(model.NewStore(), state.Variables, values) // names that no store takes
 }
 
 func fill(store *model.Store, variables []savedVariable, values []*tensors.Tensor) error {

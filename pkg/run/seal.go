@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // sumsFile lists the checksums of all other files of a checkpoint, in the format of sha256sum.
@@ -46,7 +47,7 @@ func writeSynced(path string, blob []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// verify compares the files in dir to their checksums.
+// verify compares the files in dir to their checksums, and names one that differs.
 func verify(dir string) error {
 	want, err := os.ReadFile(filepath.Join(dir, sumsFile))
 	if err != nil {
@@ -56,10 +57,20 @@ func verify(dir string) error {
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(got, want) {
-		return errors.New("its files do not have the checksums that they were saved with")
+	if bytes.Equal(got, want) {
+		return nil
 	}
-	return nil
+	saved := map[string]bool{}
+	for line := range strings.Lines(string(want)) {
+		saved[line] = true
+	}
+	for line := range strings.Lines(string(got)) {
+		if !saved[line] {
+			_, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
+			return fmt.Errorf("%s does not have the checksum that it was saved with", name)
+		}
+	}
+	return fmt.Errorf("a file of %s is missing", sumsFile)
 }
 
 // checksums covers every file of dir but the list itself, in the order of their names.
