@@ -30,16 +30,16 @@ func NewVP(betaMin, betaMax float64) (VP, error) {
 }
 
 // Alpha is exp(-B(t)/2).
-func (p VP) Alpha(t *Node) *Node { return Exp(scaled(p.rate().integral(t), -0.5)) }
+func (p VP) Alpha(t *Node) *Node { return fixed(p).Alpha(t) }
 
 // Sigma is sqrt(1 - exp(-B(t))).
-func (p VP) Sigma(t *Node) *Node { return Sqrt(oneMinusExpNeg(p.rate().integral(t))) }
+func (p VP) Sigma(t *Node) *Node { return fixed(p).Sigma(t) }
 
 // Drift is -b(t)/2.
-func (p VP) Drift(t *Node) *Node { return scaled(p.rate().at(t), -0.5) }
+func (p VP) Drift(t *Node) *Node { return fixed(p).Drift(t) }
 
 // Diffusion is sqrt(b(t)).
-func (p VP) Diffusion(t *Node) *Node { return Sqrt(p.rate().at(t)) }
+func (p VP) Diffusion(t *Node) *Node { return fixed(p).Diffusion(t) }
 
 // Span is Times, by default [1e-3, 1].
 func (p VP) Span() Span { return p.Times.or(Span{Eps: 1e-3, T: 1}) }
@@ -52,27 +52,34 @@ func (p VP) String() string { return fmt.Sprintf("VP(beta %g..%g)", p.BetaMin, p
 
 // Validate reports rates outside 0 <= BetaMin <= BetaMax < inf, BetaMax > 0, and unusable times.
 func (p VP) Validate() error {
-	if err := p.rate().validate("VP"); err != nil {
+	if err := validateRate("VP", p.BetaMin, p.BetaMax); err != nil {
 		return err
 	}
 	return p.Span().validate("VP")
 }
 
-func (p VP) rate() linearRate { return linearRate{min: p.BetaMin, max: p.BetaMax} }
+func (p VP) form() string             { return "VP" }
+func (p VP) numbers() []float64       { return []float64{p.BetaMin, p.BetaMax - p.BetaMin} }
+func (p VP) with(n []number) formulas { return vpFormulas{linearRate{n[0], n[1]}} }
 
-// linearRate is b(t) = min + t (max - min), the noise rate that VP and sub-VP share.
-type linearRate struct{ min, max float64 }
+type vpFormulas struct{ linearRate }
 
-func (r linearRate) at(t *Node) *Node { return shifted(scaled(t, r.max-r.min), r.min) }
+func (f vpFormulas) Alpha(t *Node) *Node     { return Exp(scaled(f.integral(t), -0.5)) }
+func (f vpFormulas) Sigma(t *Node) *Node     { return Sqrt(oneMinusExpNeg(f.integral(t))) }
+func (f vpFormulas) Drift(t *Node) *Node     { return scaled(f.at(t), -0.5) }
+func (f vpFormulas) Diffusion(t *Node) *Node { return Sqrt(f.at(t)) }
 
-// integral is B(t) = min t + (max - min) t^2 / 2.
-func (r linearRate) integral(t *Node) *Node {
-	return Mul(t, shifted(scaled(t, (r.max-r.min)/2), r.min))
-}
+// linearRate is b(t) = min + t rise, the noise rate that VP and sub-VP share.
+type linearRate struct{ min, rise number }
 
-func (r linearRate) validate(name string) error {
-	if !(r.min >= 0 && r.max >= r.min && r.max > 0) || math.IsInf(r.max, 0) {
-		return fmt.Errorf("%s: want 0 <= BetaMin <= BetaMax < inf and BetaMax > 0, got BetaMin %g, BetaMax %g", name, r.min, r.max)
+func (r linearRate) at(t *Node) *Node { return r.min.plus(r.rise.times(t)) }
+
+// integral is B(t) = min t + rise t^2 / 2.
+func (r linearRate) integral(t *Node) *Node { return Mul(t, r.min.plus(r.rise.scale(t, 0.5))) }
+
+func validateRate(name string, min, max float64) error {
+	if !(min >= 0 && max >= min && max > 0) || math.IsInf(max, 0) {
+		return fmt.Errorf("%s: want 0 <= BetaMin <= BetaMax < inf and BetaMax > 0, got BetaMin %g, BetaMax %g", name, min, max)
 	}
 	return nil
 }
