@@ -25,9 +25,14 @@ func Normal(rng *Node, shape shapes.Shape) (newRNG, values *Node) {
 	key, draw, newRNG := split(rng)
 	index := Reshape(Iota(rng.Graph(), shapes.Make(dtypes.Uint32, shape.Size()), 0), shape.Dimensions...)
 	a, b := threefry(key, [2]*Node{index, draw})
+	return newRNG, boxMuller(a, b)
+}
+
+// boxMuller turns two uniform words into a float32 N(0, 1) number.
+func boxMuller(a, b *Node) *Node {
 	u := MulScalar(AddScalar(ConvertDType(a, dtypes.Float32), 0.5), 1.0/(1<<32)) // (0, 1]
 	v := MulScalar(ConvertDType(Bitcast(b, dtypes.Int32), dtypes.Float32), 1.0/(1<<32))
-	return newRNG, Mul(Sqrt(MulScalar(Log(u), -2)), sinPi(v))
+	return Mul(Sqrt(MulScalar(Log(u), -2)), sinPi(v))
 }
 
 // split reads the state {key, counter low, counter high}: the key of the generator, the number of this draw (the lowest
