@@ -7,14 +7,11 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
-// Weight returns the weights of the members of an ensemble, [members, dims...], which one member has as the variable at
-// path below its scope, [dims...].
-type Weight func(path string, dims ...int) *Node
-
 // ApplyEach builds F(x, noise) of many members at once, each with weights of its own on rows of its own: x is
 // [members B, d], the rows of a member side by side, noise [members B] or [1], the result [members B, Output]. The
-// products of a layer are one batched product. A member's rows are what Apply computes with its weights.
-func (m MLP) ApplyEach(members int, weight Weight, x, noise *Node) *Node {
+// products of a layer are one batched product. weight gives the weights of all members, [members, dims...], which one
+// member has as the variable at path below its scope, [dims...]; a member's rows are what Apply computes with them.
+func (m MLP) ApplyEach(members int, weight func(path string, dims ...int) *Node, x, noise *Node) *Node {
 	if err := m.Validate(); err != nil {
 		panic(err)
 	}

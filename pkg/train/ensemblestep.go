@@ -1,0 +1,212 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/objective"
+	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
+)
+
+// batchStep is the step of the loop that trains `members` configurations of one structure at once. Its state is that of
+// all members, [members, ...] each: weights, averages, first and second moments, one tensor per layer, then the losses and
+// the first bad steps. What tells members apart enters as inputs, so that another set of members compiles nothing.
+type batchStep struct {
+	members, batch  int
+	objective       objective.DSM
+	numbered        bool // the numbers of the process are inputs
+	parametrisation score.Parametrisation
+	std             float64
+	net             eachNet
+	layers          []layer
+}
+
+// layer is one tensor of weights of a member.
+type layer struct {
+	path string
+	dims []int
+}
+
+func (l layer) size() int {
+	n := 1
+	for _, d := range l.dims {
+		n *= d
+	}
+	return n
+}
+
+// Kinds of tensors that the state holds of each layer, in this order.
+const (
+	kindWeights = iota
+	kindAverage
+	kindFirst  // Adam's moments
+	kindSecond //
+	kinds
+)
+
+// Inputs of the loop.
+const (
+	inputEachRates = iota // [steps or more, members]
+	inputEachDecay        // [2, members]: 1 - EMA and ln EMA
+	inputEachClip         // [members], +Inf for none
+	inputEachKeys         // [members, 2]
+	inputNumbers          // [numbers, members]
+	inputEachData         // [n, d]
+)
+
+// Streams of a member's seed. The initial weights come from the host, by weightStream.
+const (
+	rowStream = iota
+	noiseStream
+)
+
+// step is one optimiser step of every member. A member whose loss or gradient is not finite stands still from there on.
+func (s *batchStep) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+	n := len(s.layers)
+	sums, bad := state[kinds*n], state[kinds*n+1]
+	weights := state[kindWeights*n : (kindWeights+1)*n]
+	losses := s.losses(i, weights, inputs)
+	grads, norm := s.clipped(losses, weights, inputs[inputEachClip])
+	none := ZerosLike(bad)
+	ok := And(LessThan(bad, none), And(IsFinite(norm), IsFinite(losses)))
+
+	next := make([]*Node, len(state))
+	rate := Squeeze(Gather(inputs[inputEachRates], Reshape(i, 1, 1)), 0)
+	update := newAdam(i, rate)
+	average := s.averaging(i, inputs[inputEachDecay])
+	for k := range weights {
+		w, first, second := update.apply(weights[k], grads[k], state[kindFirst*n+k], state[kindSecond*n+k])
+		old := state[kindAverage*n+k]
+		next[kindWeights*n+k], next[kindFirst*n+k], next[kindSecond*n+k] = w, first, second
+		next[kindAverage*n+k] = Add(old, Mul(over(average, old), Sub(w, old)))
+	}
+	for k := range next[:kinds*n] {
+		next[k] = Where(BroadcastToShape(over(ok, state[k]), state[k].Shape()), next[k], state[k])
+	}
+	next[kinds*n] = Add(sums, Where(ok, losses, ZerosLike(losses)))
+	now := BroadcastToDims(Reshape(i, 1), s.members)
+	next[kinds*n+1] = Where(Or(ok, GreaterOrEqual(bad, none)), bad, now)
+	return next
+}
+
+// losses are those of a batch of each member, [members], drawn by its own seed.
+func (s *batchStep) losses(i *Node, weights, inputs []*Node) *Node {
+	data, keys := inputs[inputEachData], inputs[inputEachKeys]
+	n, d := data.Shape().Dim(0), data.Shape().Dim(1)
+	rows := s.members * s.batch
+	words, others := noise.Words(keys, i, rowStream, s.batch)
+	x0 := Gather(data, Reshape(noise.Below(words, n), rows, 1))
+	z := Reshape(noise.KeyedNormal(keys, i, noiseStream, s.batch*d), rows, d)
+
+	dsm := s.objective
+	if s.numbered {
+		dsm.SDE = withRows(dsm.SDE, inputs[inputNumbers], s.batch)
+	}
+	t, weight := dsm.Times().(objective.Spreader).Spread(dsm.SDE, noise.Uniform(others))
+	f := s.parametrisation.Wrap(dsm.SDE, s.std, func(x, level *Node) *Node {
+		return s.net.ApplyEach(s.members, s.weightsAt(weights), x, level)
+	})
+	errors := Mul(Reshape(weight, rows), dsm.Errors(f, x0, z, Reshape(t, rows)))
+	return ReduceMean(Reshape(errors, s.members, s.batch), -1)
+}
+
+// weightsAt finds the weights that a network asks for.
+func (s *batchStep) weightsAt(weights []*Node) func(path string, dims ...int) *Node {
+	return func(path string, _ ...int) *Node {
+		for k, l := range s.layers {
+			if l.path == path {
+				return weights[k]
+			}
+		}
+		panic(fmt.Errorf("train: network %s asks for weights %s, which it did not ask for before", s.net, path))
+	}
+}
+
+// withRows is the process with the numbers of a table [numbers, members], each for the rows of its member.
+func withRows(s sde.SDE, table *Node, rows int) sde.SDE {
+	members := table.Shape().Dim(1)
+	p, err := sde.WithNumbers(s, func(k int, like *Node) *Node {
+		v := ConvertDType(SliceAxis(table, 0, AxisElem(k)), like.DType())
+		return Reshape(BroadcastToDims(Reshape(v, members, 1), members, rows), members*rows)
+	})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// clipped returns the gradients of the sum of the losses, which are those of each member's own loss, scaled down to a
+// norm of at most limit, and the norms before that; limit and norms are [members].
+func (s *batchStep) clipped(losses *Node, weights []*Node, limit *Node) (grads []*Node, norm *Node) {
+	grads = Gradient(ReduceAllSum(losses), weights...)
+	sum := ZerosLike(losses)
+	for _, d := range grads {
+		axes := make([]int, d.Rank()-1)
+		for k := range axes {
+			axes[k] = k + 1
+		}
+		sum = Add(sum, ReduceSum(Square(d), axes...))
+	}
+	norm = Sqrt(sum)
+	scale := Min(Mul(limit, Reciprocal(Add(norm, ConstAs(norm, 1e-12)))), OnesLike(norm))
+	for k := range grads {
+		grads[k] = Mul(grads[k], over(scale, grads[k]))
+	}
+	return grads, norm
+}
+
+// averaging is the rate (1-EMA)/(1-EMA^(i+1)) of updateAverages, [members].
+func (s *batchStep) averaging(i, decay *Node) *Node {
+	complement, log := Squeeze(SliceAxis(decay, 0, AxisElem(0)), 0), Squeeze(SliceAxis(decay, 0, AxisElem(1)), 0)
+	grown := Neg(Expm1(Mul(log, stepsTaken(i))))
+	return Div(complement, grown)
+}
+
+// stepsTaken is i + 1.
+func stepsTaken(i *Node) *Node {
+	n := ConvertDType(i, dtypes.Float32)
+	return Add(n, ConstAs(n, 1.0))
+}
+
+// over gives a value per member the rank of x.
+func over(v, x *Node) *Node {
+	dims := make([]int, x.Rank())
+	for k := range dims {
+		dims[k] = 1
+	}
+	dims[0] = v.Shape().Dim(0)
+	return Reshape(v, dims...)
+}
+
+// adam is GoMLX's Adam (Kingma and Ba 2015, arXiv 1412.6980, Algorithm 1) with its default constants and a rate per member.
+type adam struct {
+	rate          *Node // [members]
+	first, second *Node // 1/(1 - beta^(i+1)), scalars
+}
+
+const adamFirst, adamSecond, adamEpsilon = 0.9, 0.999, 1e-7
+
+func newAdam(i, rate *Node) adam {
+	debias := func(beta float64) *Node {
+		n := stepsTaken(i)
+		return Reciprocal(Neg(Expm1(Mul(n, ConstAs(n, math.Log(beta))))))
+	}
+	return adam{rate, debias(adamFirst), debias(adamSecond)}
+}
+
+// apply returns the weights and moments after a step along the gradient.
+func (a adam) apply(w, grad, first, second *Node) (newW, newFirst, newSecond *Node) {
+	mix := func(old, now *Node, beta float64) *Node {
+		return Add(Mul(old, ConstAs(old, beta)), Mul(now, ConstAs(now, 1-beta)))
+	}
+	first, second = mix(first, grad, adamFirst), mix(second, Square(grad), adamSecond)
+	size := Sqrt(Mul(second, a.second))
+	size = Add(size, ConstAs(size, adamEpsilon))
+	return Sub(w, Div(Mul(over(a.rate, w), Mul(first, a.first)), size)), first, second
+}
