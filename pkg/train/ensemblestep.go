@@ -72,22 +72,22 @@ func (s *batchStep) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node
 	sums, bad := state[kinds*n], state[kinds*n+1]
 	weights := state[kindWeights*n : (kindWeights+1)*n]
 	losses := s.losses(i, weights, inputs)
-	grads, norm := s.clipped(losses, weights, inputs[inputEachClip])
+	grads, norm := s.gradients(losses, weights)
 	none := ZerosLike(bad)
 	ok := And(LessThan(bad, none), And(IsFinite(norm), IsFinite(losses)))
 
 	next := make([]*Node, len(state))
 	rate := Squeeze(Gather(inputs[inputEachRates], Reshape(i, 1, 1)), 0)
-	update := newAdam(i, rate)
-	average := s.averaging(i, inputs[inputEachDecay])
+	update := newAdam(i, rate, ok)
+	average := orNothing(ok, s.averaging(i, inputs[inputEachDecay]))
+	shrink := clipping(norm, inputs[inputEachClip])
 	for k := range weights {
-		w, first, second := update.apply(weights[k], grads[k], state[kindFirst*n+k], state[kindSecond*n+k])
+		grad := Mul(grads[k], over(shrink, grads[k]))
+		grad = Where(BroadcastToShape(over(ok, grad), grad.Shape()), grad, ZerosLike(grad))
+		w, first, second := update.apply(weights[k], grad, state[kindFirst*n+k], state[kindSecond*n+k])
 		old := state[kindAverage*n+k]
 		next[kindWeights*n+k], next[kindFirst*n+k], next[kindSecond*n+k] = w, first, second
 		next[kindAverage*n+k] = Add(old, Mul(over(average, old), Sub(w, old)))
-	}
-	for k := range next[:kinds*n] {
-		next[k] = Where(BroadcastToShape(over(ok, state[k]), state[k].Shape()), next[k], state[k])
 	}
 	next[kinds*n] = Add(sums, Where(ok, losses, ZerosLike(losses)))
 	now := BroadcastToDims(Reshape(i, 1), s.members)
@@ -141,9 +141,8 @@ func withRows(s sde.SDE, table *Node, rows int) sde.SDE {
 	return p
 }
 
-// clipped returns the gradients of the sum of the losses, which are those of each member's own loss, scaled down to a
-// norm of at most limit, and the norms before that; limit and norms are [members].
-func (s *batchStep) clipped(losses *Node, weights []*Node, limit *Node) (grads []*Node, norm *Node) {
+// gradients returns those of the sum of the losses, which are those of each member's own loss, and their norms, [members].
+func (s *batchStep) gradients(losses *Node, weights []*Node) (grads []*Node, norm *Node) {
 	grads = Gradient(ReduceAllSum(losses), weights...)
 	sum := ZerosLike(losses)
 	for _, d := range grads {
@@ -153,13 +152,17 @@ func (s *batchStep) clipped(losses *Node, weights []*Node, limit *Node) (grads [
 		}
 		sum = Add(sum, ReduceSum(Square(d), axes...))
 	}
-	norm = Sqrt(sum)
-	scale := Min(Mul(limit, Reciprocal(Add(norm, ConstAs(norm, 1e-12)))), OnesLike(norm))
-	for k := range grads {
-		grads[k] = Mul(grads[k], over(scale, grads[k]))
-	}
-	return grads, norm
+	return grads, Sqrt(sum)
 }
+
+// clipping is the factor that scales a norm down to at most limit; all [members].
+func clipping(norm, limit *Node) *Node {
+	return Min(Mul(limit, Reciprocal(Add(norm, ConstAs(norm, 1e-12)))), OnesLike(norm))
+}
+
+// orNothing is v for the members that go on and 0 for the others: a step whose gradients and rates are 0 and whose decays are
+// 1 changes nothing, and costs less than to choose between the old state and the new one.
+func orNothing(ok, v *Node) *Node { return Where(ok, v, ZerosLike(v)) }
 
 // averaging is the rate (1-EMA)/(1-EMA^(i+1)) of updateAverages, [members].
 func (s *batchStep) averaging(i, decay *Node) *Node {
@@ -186,27 +189,34 @@ func over(v, x *Node) *Node {
 
 // adam is GoMLX's Adam (Kingma and Ba 2015, arXiv 1412.6980, Algorithm 1) with its default constants and a rate per member.
 type adam struct {
-	rate          *Node // [members]
-	first, second *Node // 1/(1 - beta^(i+1)), scalars
+	rate                *Node    // [members], with the correction of the first moment
+	second              *Node    // the correction of the second moment 1/(1 - beta^(i+1)), a scalar
+	mixFirst, mixSecond [2]*Node // [members]: how much of the old moment stays and of the new one comes
 }
 
 const adamFirst, adamSecond, adamEpsilon = 0.9, 0.999, 1e-7
 
-func newAdam(i, rate *Node) adam {
+// newAdam prepares step i with the rates of the members that are ok, [members].
+func newAdam(i, rate, ok *Node) adam {
 	debias := func(beta float64) *Node {
 		n := stepsTaken(i)
 		return Reciprocal(Neg(Expm1(Mul(n, ConstAs(n, math.Log(beta))))))
 	}
-	return adam{rate, debias(adamFirst), debias(adamSecond)}
+	mix := func(beta float64) [2]*Node {
+		comes := orNothing(ok, Mul(OnesLike(rate), ConstAs(rate, 1-beta)))
+		stays := Where(ok, Mul(OnesLike(rate), ConstAs(rate, beta)), OnesLike(rate))
+		return [2]*Node{stays, comes}
+	}
+	return adam{orNothing(ok, Mul(rate, debias(adamFirst))), debias(adamSecond), mix(adamFirst), mix(adamSecond)}
 }
 
 // apply returns the weights and moments after a step along the gradient.
 func (a adam) apply(w, grad, first, second *Node) (newW, newFirst, newSecond *Node) {
-	mix := func(old, now *Node, beta float64) *Node {
-		return Add(Mul(old, ConstAs(old, beta)), Mul(now, ConstAs(now, 1-beta)))
+	mix := func(old, now *Node, by [2]*Node) *Node {
+		return Add(Mul(old, over(by[0], old)), Mul(now, over(by[1], now)))
 	}
-	first, second = mix(first, grad, adamFirst), mix(second, Square(grad), adamSecond)
+	first, second = mix(first, grad, a.mixFirst), mix(second, Square(grad), a.mixSecond)
 	size := Sqrt(Mul(second, a.second))
 	size = Add(size, ConstAs(size, adamEpsilon))
-	return Sub(w, Div(Mul(over(a.rate, w), Mul(first, a.first)), size)), first, second
+	return Sub(w, Div(Mul(over(a.rate, w), first), size)), first, second
 }
