@@ -15,6 +15,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Sampler runs methods on one problem and keeps their executables: running again with other knobs, steps, schedule or
@@ -24,7 +25,7 @@ type Sampler struct {
 	problem Problem
 	loops   map[string]*loop.Loop
 	begins  map[string]*model.Exec
-	prior   *Exec
+	prior   *model.Exec
 	tweedie *model.Exec
 }
 
@@ -222,10 +223,13 @@ func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
 		return set.Init, checkRows("Settings.Init", Matrix(set.Init))
 	}
 	if s.prior == nil {
-		std := s.problem.SDE.PriorStd()
-		exec, err := NewExec(s.backend, func(rng *Node) *Node {
+		exec, err := model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng *Node) *Node {
+			defer backend.PanicWithError()
 			_, z := RandomNormal(rng, want)
-			return MulScalar(z, std)
+			if p, ok := s.problem.SDE.(*sde.Numbered); ok {
+				return Mul(z, like(p.Prior(z), z))
+			}
+			return MulScalar(z, s.problem.SDE.PriorStd())
 		})
 		if err != nil {
 			return nil, err
