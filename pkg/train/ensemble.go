@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -95,14 +96,14 @@ func constant[T float32 | float64](s *model.Store, path string, flat []T, dims .
 
 const numbersPath = "numbers"
 
-// keepNumbers stores the numbers of the processes, [numbers, members], where there are any.
+// keepNumbers stores the numbers of the processes, [numbers, members], unless all have one process.
 func (e *Ensemble) keepNumbers() error {
+	if !e.different() {
+		return nil
+	}
 	var table []float64
 	for m, c := range e.cfgs {
-		_, numbers, ok := sde.Numbers(c.Objective.Process())
-		if !ok {
-			return nil
-		}
+		_, numbers, _ := sde.Numbers(c.Objective.Process())
 		if m == 0 {
 			table = make([]float64, len(numbers)*len(e.cfgs))
 		}
@@ -111,6 +112,15 @@ func (e *Ensemble) keepNumbers() error {
 		}
 	}
 	return constant(e.store, e.path(numbersPath), table, len(table)/len(e.cfgs), len(e.cfgs))
+}
+
+// different says whether members have different numbers.
+func (e *Ensemble) different() bool {
+	_, first, _ := sde.Numbers(e.cfgs[0].Objective.Process())
+	return slices.ContainsFunc(e.cfgs, func(c Config) bool {
+		_, numbers, _ := sde.Numbers(c.Objective.Process())
+		return !slices.Equal(numbers, first)
+	})
 }
 
 func (e *Ensemble) path(name string) string { return "/" + e.name + "/" + name }
