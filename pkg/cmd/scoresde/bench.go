@@ -81,6 +81,8 @@ var measurements = []struct {
 	{"train_3x128_64", training(nets.MLP{Width: 128, Depth: 3}, 64, 3000)},
 	{"checkpoint_500", checkpointing},
 	{"compile_n", compileN},
+	{"ensemble_8", ensembleVersusTurns(8)},
+	{"ensemble_64", ensembleVersusProcesses(64)},
 }
 
 // products is the limit itself, so that the table shows it.

@@ -67,6 +67,8 @@ func TestRequiredRatios(t *testing.T) {
 		"guided_pc_10000":  {func(r float64) bool { return r <= 2.2 }, "<= 2.2"},
 		"device_vs_host_1": {func(r float64) bool { return r >= 5 }, ">= 5"},
 		"compile_n":        {func(r float64) bool { return r <= 1.1 }, "<= 1.1"},
+		"ensemble_8":       {func(r float64) bool { return r >= 1.5 }, ">= 1.5"},
+		"ensemble_64":      {func(r float64) bool { return r >= 8 }, ">= 8"},
 	}
 	for _, m := range measurements {
 		promise, ok := required[m.name]
