@@ -86,6 +86,34 @@ func TestDigitsFile(t *testing.T) {
 	}
 }
 
+// TestEveryByte is row 23 of the list of faults: a flipped bit in every k-th byte of the file, and a cut at as many
+// lengths, as an interrupted copy leaves, stop the work; nothing of such a file is read.
+func TestEveryByte(t *testing.T) {
+	whole, err := os.ReadFile(filepath.Join(run.Root(), "data", filepath.FromSlash(digits.name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	t.Setenv("SCORESDE_ROOT", root)
+	path := filepath.Join(root, "data", filepath.FromSlash(digits.name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(whole); at += 1 + len(whole)/100 {
+		flipped := bytes.Clone(whole)
+		flipped[at] ^= 1 << (at % 8)
+		for name, blob := range map[string][]byte{"flipped": flipped, "cut": whole[:at], "longer": append(bytes.Clone(whole), whole[:at+1]...)} {
+			if err := os.WriteFile(path, blob, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			l, err := Digits()
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "damaged") || l.X != nil {
+				t.Fatalf("%s at byte %d: got %v", name, at, err)
+			}
+		}
+	}
+}
+
 // TestNotGzip: a file that has its sum but holds no gzip stream is an error too.
 func TestNotGzip(t *testing.T) {
 	root := t.TempDir()
