@@ -101,21 +101,21 @@ func TestDecodeConfig(t *testing.T) {
 
 // TestEncodeConfig: the bytes depend on the names and values alone, and read back as the same values.
 func TestEncodeConfig(t *testing.T) {
-	type ab struct{ A, B any }
-	type ba struct{ B, A any }
+	type ab struct{ A, B, C any }
+	type ba struct{ C, B, A any }
 	inner := map[string]any{"z": int64(1), "a": math.Inf(1), "m": []float64{1e-300, -0.1, 3}}
-	first, err := EncodeConfig(ab{inner, "x\n\"y\""})
+	first, err := EncodeConfig(ab{inner, "x\n\"y\"", true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 { // maps iterate in random order
-		for _, same := range []any{ba{"x\n\"y\"", inner}, map[string]any{"B": "x\n\"y\"", "A": inner}, &ab{inner, "x\n\"y\""}} {
+		for _, same := range []any{ba{true, "x\n\"y\"", inner}, map[string]any{"B": "x\n\"y\"", "A": inner, "C": true}, &ab{inner, "x\n\"y\"", true}} {
 			if text, err := EncodeConfig(same); err != nil || !bytes.Equal(text, first) {
 				t.Fatalf("%v gives\n%s, %v; want\n%s", same, text, err, first)
 			}
 		}
 	}
-	if other, _ := EncodeConfig(ab{inner, "x\n\"z\""}); bytes.Equal(other, first) {
+	if other, _ := EncodeConfig(ab{inner, "x\n\"z\"", true}); bytes.Equal(other, first) {
 		t.Error("another value gives the same text")
 	}
 	want := plan{Base: base{3, -1 << 63}, Rate: 0.1, Grid: []kernel{{"a", 4}}, Limits: map[string]float64{"a b": 1e21}}

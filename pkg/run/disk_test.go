@@ -79,10 +79,28 @@ func TestFileSizeLimit(t *testing.T) {
 			t.Errorf("limit %d left %v", limit, names)
 		}
 	}
+	checkCutLine(t, filepath.Join(dir, "trial"))
 	if failures < 20 || successes < 2 {
 		t.Errorf("%d limits made Save fail, %d did not", failures, successes)
 	}
 	fmt.Printf("Save failed under %d limits, succeeded under %d\n", failures, successes)
+}
+
+// checkCutLine: a line of which only a part could be written is torn, and those after it are read.
+func checkCutLine(t *testing.T, dir string) {
+	trial := open(t, dir)
+	first, second := Point{1, map[string]float64{"loss": 0.5}}, Point{2, map[string]float64{"loss": 0.25}}
+	logged(t, trial, first)
+	setLimit(t, 30)
+	if err := trial.Log(2, second.Values); ExitCode(err) != ExitRetry {
+		t.Errorf("a line over the limit: exit code %d of %v", ExitCode(err), err)
+	}
+	setLimit(t, ^uint64(0))
+	logged(t, trial, second)
+	got, torn, err := ReadMetrics(filepath.Join(dir, metricsFile))
+	if err != nil || torn != 1 || !sameBitsOf(got, []Point{first, second}) {
+		t.Errorf("metrics %v, %d torn, %v", got, torn, err)
+	}
 }
 
 // failureOf saves step 3 in the background.

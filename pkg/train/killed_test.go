@@ -25,7 +25,7 @@ import (
 func victim() (Config, Settings) {
 	cfg := Default("victim", process, nets.MLP{Width: 8, Depth: 2})
 	cfg.Steps, cfg.Batch, cfg.WarmUp, cfg.EMA = 330, 8, 30, 0.95
-	return cfg, Settings{Backend: backend.Go(), CheckpointEvery: 20}
+	return cfg, Settings{Backend: backend.Go(), CheckpointEvery: 21} // between two points of the losses
 }
 
 // trainVictim is the child's part: train until the end, or a signal, and end with the code for it.
@@ -239,5 +239,9 @@ func TestTwoProcesses(t *testing.T) {
 	}
 	if got := remains(t, dir); got != want {
 		t.Error("the run ended in other bits")
+	}
+	folders, _ := filepath.Glob(filepath.Join(dir, "victim-*"))
+	if s, err := run.ReadStatus(folders[0]); err != nil || s.Attempts != 1 || s.PID != first.Process.Pid {
+		t.Errorf("status %+v, %v; want one attempt by the first process", s, err)
 	}
 }
