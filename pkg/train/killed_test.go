@@ -24,7 +24,7 @@ import (
 // victim is what the children train: on the Go engine, which compiles nothing, with a checkpoint every few steps.
 func victim() (Config, Settings) {
 	cfg := Default("victim", process, nets.MLP{Width: 8, Depth: 2})
-	cfg.Steps, cfg.Batch, cfg.WarmUp, cfg.EMA = 330, 8, 30, 0.95
+	cfg.Steps, cfg.Batch, cfg.WarmUp, cfg.EMA = 250, 8, 25, 0.95
 	return cfg, Settings{Backend: backend.Go(), CheckpointEvery: 21} // between two points of the losses
 }
 

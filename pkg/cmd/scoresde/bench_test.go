@@ -53,7 +53,7 @@ func Benchmark(b *testing.B) {
 // best of a few attempts counts.
 func TestRequiredRatios(t *testing.T) {
 	if testing.Short() {
-		t.Skip("measures for about a minute")
+		t.Skip("measures for a minute or two")
 	}
 	l := testLab(t)
 	if !backend.OnDevice(l.backend) {
@@ -66,6 +66,7 @@ func TestRequiredRatios(t *testing.T) {
 		"pc_10000":         {func(r float64) bool { return r >= 0.6 }, ">= 0.6"},
 		"guided_pc_10000":  {func(r float64) bool { return r <= 2.2 }, "<= 2.2"},
 		"device_vs_host_1": {func(r float64) bool { return r >= 5 }, ">= 5"},
+		"checkpoint_500":   {func(r float64) bool { return r <= 1.02 }, "<= 1.02"},
 		"compile_n":        {func(r float64) bool { return r <= 1.1 }, "<= 1.1"},
 		"ensemble_8":       {func(r float64) bool { return r >= 1.5 }, ">= 1.5"},
 		"ensemble_64":      {func(r float64) bool { return r >= 8 }, ">= 8"},

@@ -15,7 +15,7 @@ import (
 // Steps of checkpointing: between two checkpoints, and in the whole of a run.
 const (
 	checkpointSteps = 500
-	checkpointTurns = 31
+	checkpointTurns = 21
 )
 
 // checkpointing compares the time of training with a checkpoint every 500 steps to that without. Two runs take turns of
