@@ -1,4 +1,5 @@
-// Package run owns the folders in which work leaves its results, and the checkpoints from which it goes on.
+// Package run owns the folders in which work leaves its results: config, manifest, status, metrics and lock of a run, and
+// the checkpoints from which it goes on.
 package run
 
 import (
