@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
@@ -146,13 +147,22 @@ func (s *batchStep) gradients(losses *Node, weights []*Node) (grads []*Node, nor
 	grads = Gradient(ReduceAllSum(losses), weights...)
 	sum := ZerosLike(losses)
 	for _, d := range grads {
-		axes := make([]int, d.Rank()-1)
-		for k := range axes {
-			axes[k] = k + 1
-		}
-		sum = Add(sum, ReduceSum(Square(d), axes...))
+		sum = Add(sum, squares(d))
 	}
 	return grads, Sqrt(sum)
+}
+
+// squares is the sum of the squares of each member's numbers in d [members, ...]. Of the two sums of a matrix the larger is a
+// product with ones, since XLA's own sum on a CPU adds one number at a time.
+func squares(d *Node) *Node {
+	members, last := d.Shape().Dim(0), d.Shape().Dim(-1)
+	squared := Square(d)
+	if d.Rank() > 2 {
+		rows := d.Shape().Size() / last
+		ones := Ones(d.Graph(), shapes.Make(d.DType(), last))
+		squared = Reshape(Dot(Reshape(squared, rows, last), ones).Product(), members, rows/members)
+	}
+	return ReduceSum(squared, -1)
 }
 
 // clipping is the factor that scales a norm down to at most limit; all [members].
