@@ -127,15 +127,13 @@ func (a *assembly) load() error {
 	case len(past.Losses) != len(a.cfgs) || len(past.Bad) != len(a.cfgs):
 		return fmt.Errorf("train: the checkpoint in %s is of %d members, want %d; remove the folder", a.dir, len(past.Losses), len(a.cfgs))
 	}
-	if a.stack, err = stackFrom(store, len(a.cfgs)); err != nil {
-		return err
-	}
 	a.steps, a.progress = step, past
-	return nil
+	a.stack, err = stackFrom(store, len(a.cfgs), a.done())
+	return err
 }
 
 func (a *assembly) save() error {
-	store, err := a.stack.store()
+	store, err := a.stack.store(a.done())
 	if err != nil {
 		return err
 	}

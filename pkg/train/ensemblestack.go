@@ -91,10 +91,10 @@ func (s *stack) take(members []int, state []*tensors.Tensor) error {
 	return nil
 }
 
-// store holds the stack as variables, [members, ...] each, for a checkpoint.
-func (s *stack) store() (*model.Store, error) {
+// store holds the stack as variables, [members, ...] each, for a checkpoint. A finished one needs no moments any more.
+func (s *stack) store(finished bool) (*model.Store, error) {
 	store := model.NewStore()
-	for kind, name := range kindNames {
+	for kind, name := range kindsOf(finished) {
 		for k, l := range s.layers {
 			value := tensors.FromFlatDataAndDimensions(s.values[kind][k], append([]int{s.members}, l.dims...)...)
 			v, err := store.CreateVariable("/"+name+"/"+l.path, value)
@@ -107,8 +107,16 @@ func (s *stack) store() (*model.Store, error) {
 	return store, nil
 }
 
-// stackFrom reads what store made; members is the number that they must hold.
-func stackFrom(store *model.Store, members int) (*stack, error) {
+// kindsOf are the names of the kinds that a checkpoint holds.
+func kindsOf(finished bool) []string {
+	if finished {
+		return kindNames[:kindFirst]
+	}
+	return kindNames[:]
+}
+
+// stackFrom reads what store made of so many members.
+func stackFrom(store *model.Store, members int, finished bool) (*stack, error) {
 	var layers []layer
 	for v := range store.IterVariables() {
 		if path, ok := strings.CutPrefix(v.Path(), "/"+kindNames[kindWeights]+"/"); ok {
@@ -116,7 +124,7 @@ func stackFrom(store *model.Store, members int) (*stack, error) {
 		}
 	}
 	s := newStack(layers, members)
-	for kind, name := range kindNames {
+	for kind, name := range kindsOf(finished) {
 		for k, l := range layers {
 			path := "/" + name + "/" + l.path
 			v := store.GetVariable(path)
