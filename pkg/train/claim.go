@@ -33,26 +33,34 @@ func (t *training) options(b compute.Backend) run.Options {
 	return run.Options{Seeds: []int64{t.Seed}, Data: sums, Backend: b.String(), Device: b.Description()}
 }
 
-// claim makes this process the only one at work on the run. While another is, claim waits for it, and loads the run if
-// that one finishes it.
-func (t *training) claim(ctx context.Context, options run.Options) error {
+// claim makes this process the only one at work on the run, unless another one finishes it meanwhile.
+func (t *training) claim(ctx context.Context, options run.Options) (err error) {
 	config := resolved{Recipe: t.Recipe, ID: t.id, Version: recipeVersion, What: t.what}
+	t.trial, err = claim(ctx, t.course.Dir, config, options, func() (bool, error) {
+		_, err := t.load(true)
+		return t.course.Loaded, err
+	})
+	return err
+}
+
+// claim makes this process the only one at work in a run's folder. While another is, claim waits for it, and then looks
+// whether that one has finished the run: the trial is nil if so.
+func claim(ctx context.Context, dir string, config any, options run.Options, finished func() (bool, error)) (*run.Trial, error) {
 	for told := false; ; told = true {
-		var err error
-		t.trial, err = run.Open(ctx, t.course.Dir, config, options)
+		trial, err := run.Open(ctx, dir, config, options)
 		if !errors.Is(err, run.ErrRunning) {
-			return err
+			return trial, err
 		}
 		if !told {
 			fmt.Fprintf(os.Stderr, "scoresde: waiting: %v\n", err)
 		}
-		release, err := run.Lock(ctx, t.course.Dir, true)
+		release, err := run.Lock(ctx, dir, true)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		_, err = t.load(true)
-		if err := errors.Join(err, release()); err != nil || t.course.Loaded {
-			return err
+		done, err := finished()
+		if err := errors.Join(err, release()); err != nil || done {
+			return nil, err
 		}
 	}
 }

@@ -183,8 +183,9 @@ func TestEnsembleResume(t *testing.T) {
 					t.Errorf("member %d: %s differs", m, path)
 				}
 			}
-			if n := len(got.Members[m].Losses); n < 2 || got.Members[m].Losses[n-1].Step != 400 {
-				t.Errorf("member %d: losses %v", m, got.Members[m].Losses)
+			losses := want.Members[m].Losses
+			if n := len(losses); n != cfgs[m].points() || losses[n-1].Step != 400 || !slices.Equal(got.Members[m].Losses, losses) {
+				t.Errorf("member %d: losses %v, uninterrupted %v", m, got.Members[m].Losses, losses)
 			}
 		}
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
@@ -83,6 +84,15 @@ func numbersVary(times objective.TimeSampler) bool {
 func described(part any) string {
 	fields, _ := json.Marshal(part) // where it cannot be, the name must do
 	return fmt.Sprintf("%s %s %s", reflect.TypeOf(part), part, fields)
+}
+
+// String lists the fields.
+func (s structure) String() string {
+	var all []string
+	for _, part := range s {
+		all = append(all, part.field+" "+part.value)
+	}
+	return strings.Join(all, "; ")
 }
 
 func (s structure) differs(other structure) error {

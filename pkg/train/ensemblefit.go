@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -46,13 +48,16 @@ func (t *Trainer) Fit(ctx context.Context, cfgs []Config, data mat.Matrix, set S
 	if set.Dir == "" {
 		set.Dir = filepath.Join(run.Results(), "runs")
 	}
+	if set.CheckpointEvery < 0 {
+		return nil, unusable("CheckpointEvery", set.CheckpointEvery, ">= 0")
+	}
 	a := &assembly{Settings: set, cfgs: cfgs, id: id, dir: filepath.Join(set.Dir, "ensemble-"+id)}
-	if err := a.load(); err != nil {
+	loaded, err := a.load()
+	if err != nil {
 		return nil, err
 	}
-	loaded := a.stack != nil && a.done()
 	if !loaded {
-		if err := t.train(ctx, a, std, data); err != nil {
+		if loaded, err = t.work(ctx, a, std, data); err != nil {
 			return nil, err
 		}
 	}
@@ -89,50 +94,50 @@ type assembly struct {
 	stack    *stack // at the step of the record; nil before the first
 	steps    int
 	progress ensembleRecord
+	trial    *run.Trial
 }
 
 // ensembleRecord is what a checkpoint holds besides the stack.
 type ensembleRecord struct {
 	ID      string
 	Losses  [][]LossPoint // by member
+	Partial []float32     // by member: sum of the losses since the last point
 	Bad     []int         // first bad step of each member, -1 for none
 	Seconds float64
 }
 
 // done says that there is nothing to train any more.
 func (a *assembly) done() bool {
-	if a.steps >= a.cfgs[0].Steps {
-		return true
-	}
-	for _, bad := range a.progress.Bad {
-		if bad < 0 {
-			return false
-		}
-	}
-	return true
+	return a.steps >= a.cfgs[0].Steps || a.stack != nil && !slices.Contains(a.progress.Bad, -1)
 }
 
-// load reads the newest checkpoint, if there is one.
-func (a *assembly) load() error {
+// load reads the newest checkpoint, if there is one, and tells whether it is of a finished ensemble.
+func (a *assembly) load() (finished bool, err error) {
 	store := model.NewStore()
 	var past ensembleRecord
 	step, err := run.Load(a.dir, store, &past)
-	switch {
+	switch k := len(a.cfgs); {
 	case errors.Is(err, run.ErrNoCheckpoint):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	case past.ID != a.id:
-		return fmt.Errorf("train: the checkpoint in %s belongs to ensemble %q, want %q; remove the folder", a.dir, past.ID, a.id)
-	case len(past.Losses) != len(a.cfgs) || len(past.Bad) != len(a.cfgs):
-		return fmt.Errorf("train: the checkpoint in %s is of %d members, want %d; remove the folder", a.dir, len(past.Losses), len(a.cfgs))
+		return false, fmt.Errorf("train: the checkpoint in %s belongs to ensemble %q, want %q; remove the folder", a.dir, past.ID, a.id)
+	case len(past.Losses) != k || len(past.Partial) != k || len(past.Bad) != k:
+		return false, fmt.Errorf("train: the checkpoint in %s is of %d members, want %d; remove the folder", a.dir, len(past.Losses), k)
+	}
+	finished = step >= a.cfgs[0].Steps || !slices.Contains(past.Bad, -1)
+	if a.stack, err = stackFrom(store, len(a.cfgs), finished); err != nil {
+		return false, err
 	}
 	a.steps, a.progress = step, past
-	a.stack, err = stackFrom(store, len(a.cfgs), a.done())
-	return err
+	return finished, nil
 }
 
 func (a *assembly) save() error {
+	if err := a.trial.Held(); err != nil {
+		return err
+	}
 	store, err := a.stack.store(a.done())
 	if err != nil {
 		return err
@@ -142,12 +147,47 @@ func (a *assembly) save() error {
 
 // begin gives the members their initial weights.
 func (a *assembly) begin(layers []layer) {
-	a.stack = newStack(layers, len(a.cfgs))
+	k := len(a.cfgs)
+	a.stack = newStack(layers, k)
 	a.stack.initialise(a.cfgs)
-	a.progress = ensembleRecord{ID: a.id, Losses: make([][]LossPoint, len(a.cfgs)), Bad: make([]int, len(a.cfgs))}
-	for m := range a.progress.Bad {
-		a.progress.Bad[m] = -1
+	a.progress = ensembleRecord{ID: a.id, Losses: make([][]LossPoint, k), Partial: make([]float32, k), Bad: slices.Repeat([]int{-1}, k)}
+}
+
+// ensembleConfig is the config of an ensemble's folder.
+type ensembleConfig struct {
+	ID      string
+	Version int
+	What    string // what the members share, for people
+	Members []Recipe
+}
+
+// work trains what is left to train, as the only process at work in the folder. It tells whether another one has finished
+// the ensemble meanwhile.
+func (t *Trainer) work(ctx context.Context, a *assembly, std float64, data mat.Matrix) (loaded bool, err error) {
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("train: ensemble stopped before it started: %w", context.Cause(ctx))
 	}
+	if err := t.open(); err != nil {
+		return false, err
+	}
+	_, d := data.Dims()
+	layers, err := t.layersOf(a.cfgs[0].Net.(eachNet), d)
+	if err != nil {
+		return false, err
+	}
+	h := sha256.New()
+	hashTable(h, data)
+	config := ensembleConfig{ID: a.id, Version: ensembleVersion, What: a.cfgs[0].structure().String()}
+	options := run.Options{Data: map[string]string{tableNames[0]: fmt.Sprintf("%x", h.Sum(nil))}, Backend: t.backend.String(), Device: t.backend.Description()}
+	for _, c := range a.cfgs {
+		config.Members, options.Seeds = append(config.Members, c.Recipe), append(options.Seeds, c.Seed)
+	}
+	a.trial, err = claim(ctx, a.dir, config, options, a.load)
+	if err != nil || a.trial == nil {
+		return a.trial == nil, err
+	}
+	err = t.train(ctx, a, std, data, layers)
+	return false, errors.Join(err, a.trial.Close(err))
 }
 
 // turn is a group of members that train side by side.
@@ -157,27 +197,18 @@ type turn struct {
 }
 
 // train takes the remaining steps.
-func (t *Trainer) train(ctx context.Context, a *assembly, std float64, data mat.Matrix) error {
-	if ctx.Err() != nil {
-		return a.interrupted(ctx)
-	}
-	if err := t.open(); err != nil {
-		return err
-	}
-	c := a.cfgs[0]
-	_, d := data.Dims()
-	layers, err := t.layersOf(c.Net.(eachNet), d)
-	if err != nil {
+func (t *Trainer) train(ctx context.Context, a *assembly, std float64, data mat.Matrix, layers []layer) error {
+	if finished, err := a.load(); err != nil || finished { // under the lock
 		return err
 	}
 	if a.stack == nil {
 		a.begin(layers)
 	}
-	if err := run.Folder(a.dir); err != nil {
+	if err := a.trial.Rewrite(a.metrics(0)); err != nil {
 		return err
 	}
 	groups := turns(len(a.cfgs))
-	l := t.loop(c, len(groups[0]), std, layers, data)
+	l := t.loop(a.cfgs[0], len(groups[0]), std, layers, data)
 	table, all := upload(data), make([]*turn, len(groups))
 	for k, members := range groups {
 		own := make([]Config, len(members))
@@ -191,7 +222,7 @@ func (t *Trainer) train(ctx context.Context, a *assembly, std float64, data mat.
 
 // advance takes the steps in chunks, each group in its turn.
 func (a *assembly) advance(ctx context.Context, l *loop.Loop, groups []*turn) error {
-	saved, chunk, total := time.Now(), 1, a.cfgs[0].Steps
+	saved, chunk := time.Now(), 1
 	for !a.done() {
 		if ctx.Err() != nil {
 			if err := a.take(groups); err != nil {
@@ -199,64 +230,103 @@ func (a *assembly) advance(ctx context.Context, l *loop.Loop, groups []*turn) er
 			}
 			return a.interrupted(ctx)
 		}
-		to, next := min(a.steps+chunk, total), chunk
-		for k, g := range groups {
+		to, next, sum, going := min(a.steps+chunk, a.cfgs[0].Steps), chunk, 0.0, 0
+		if n := a.CheckpointEvery; n > 0 {
+			to = min(to, (a.steps/n+1)*n)
+		}
+		for _, g := range groups {
 			start := time.Now()
-			if err := a.chunk(l, g, to); err != nil {
+			part, n, err := a.chunk(l, g, to)
+			if err != nil {
 				return fmt.Errorf("train: %w", err)
 			}
 			took := time.Since(start)
 			a.progress.Seconds += took.Seconds()
-			if k == len(groups)-1 { // the first one may have compiled
-				next = loop.NextChunk(chunk, took)
-			}
+			sum, going, next = sum+part, going+n, loop.NextChunk(chunk, took) // the first group may have compiled
 		}
+		before := a.steps
 		a.steps, chunk = to, next
-		a.report()
-		if time.Since(saved) > checkpointTime && !a.done() {
-			if err := a.take(groups); err != nil {
+		for _, p := range a.metrics(before) {
+			if err := a.trial.Log(p.Step, p.Values); err != nil {
 				return err
 			}
-			if err := a.save(); err != nil {
+		}
+		a.report(sum/float64(going), going)
+		if !a.done() && due(a.Settings, a.steps, saved) {
+			if err := a.keep(groups); err != nil {
 				return err
 			}
 			saved = time.Now()
 		}
 	}
+	return a.keep(groups)
+}
+
+// keep writes a checkpoint.
+func (a *assembly) keep(groups []*turn) error {
 	if err := a.take(groups); err != nil {
 		return err
 	}
 	return a.save()
 }
 
-// chunk takes a group to step `to` and notes its losses and failures.
-func (a *assembly) chunk(l *loop.Loop, g *turn, to int) error {
-	k := len(g.members)
-	sums, bad := make([]float32, k), make([]int32, k)
+// chunk takes a group to step `to` and notes its losses and failures. It returns the sum of the mean losses of those
+// members that went on to the end, and their number.
+func (a *assembly) chunk(l *loop.Loop, g *turn, to int) (sum float64, going int, err error) {
+	c, k := a.cfgs[0].Recipe, len(g.members)
+	points := c.points()
+	sums, bad, known := make([]float32, 0, k*points), make([]int32, k), make([]float64, k)
 	for i, m := range g.members {
-		bad[i] = int32(a.progress.Bad[m])
+		b := a.progress.Bad[m]
+		own := tensors.MustCopyFlatData[float32](c.lossSums(taken(a.steps, b), a.progress.Partial[m]))
+		sums, bad[i], known[i] = append(sums, own...), int32(b), total(own)
 	}
-	state := append(g.state[:len(g.state):len(g.state)], tensors.FromValue(sums), tensors.FromValue(bad))
-	state, err := l.Run(a.steps, to, state, g.inputs)
+	state := append(slices.Clip(g.state), tensors.FromFlatDataAndDimensions(sums, k, points), tensors.FromValue(bad))
+	state, err = l.Run(a.steps, to, state, g.inputs)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	g.state = state[:len(g.state)]
 	sums, bad = tensors.MustCopyFlatData[float32](state[len(g.state)]), tensors.MustCopyFlatData[int32](state[len(g.state)+1])
+	p := &a.progress
 	for i, m := range g.members {
 		if m < g.members[0] {
 			continue // fills the group
 		}
-		taken := to
-		if bad[i] >= 0 {
-			taken = int(bad[i])
-		}
-		a.progress.Bad[m] = int(bad[i])
-		if n := taken - a.steps; n > 0 {
-			a.progress.Losses[m] = append(a.progress.Losses[m], LossPoint{taken, float64(sums[i]) / float64(n)})
+		own := sums[i*points : (i+1)*points]
+		p.Bad[m] = int(bad[i])
+		p.Losses[m], p.Partial[m] = c.losses(p.Losses[m], own, taken(to, p.Bad[m]))
+		if p.Bad[m] < 0 {
+			sum, going = sum+(total(own)-known[i])/float64(to-a.steps), going+1
 		}
 	}
-	return nil
+	return sum, going, nil
+}
+
+// taken is the number of steps that a member has taken whose first bad step is given, -1 for none.
+func taken(steps, bad int) int {
+	if bad >= 0 {
+		return bad
+	}
+	return steps
+}
+
+// metrics are the points of the losses since a step, each the mean of the members that reached it; all of them for step 0.
+func (a *assembly) metrics(since int) []run.Point {
+	sums, counts := map[int]float64{}, map[int]int{}
+	for _, losses := range a.progress.Losses {
+		for _, p := range losses {
+			sums[p.Step] += p.Loss
+			counts[p.Step]++
+		}
+	}
+	var points []run.Point
+	for _, step := range slices.Sorted(maps.Keys(sums)) {
+		if step > since {
+			points = append(points, LossPoint{step, sums[step] / float64(counts[step])}.metrics())
+		}
+	}
+	return points
 }
 
 // take brings the state of all members to the host.
@@ -269,22 +339,16 @@ func (a *assembly) take(groups []*turn) error {
 	return nil
 }
 
-// report tells of the mean loss of the members that went on.
-func (a *assembly) report() {
-	sum, n := 0.0, 0
-	for _, losses := range a.progress.Losses {
-		if k := len(losses) - 1; k >= 0 && losses[k].Step == a.steps {
-			sum, n = sum+losses[k].Loss, n+1
-		}
-	}
+// report tells of the mean loss of the members that went on, n of them.
+func (a *assembly) report(loss float64, n int) {
 	if n == 0 {
 		return
 	}
 	if a.OnLoss != nil {
-		a.OnLoss(a.steps, sum/float64(n))
+		a.OnLoss(a.steps, loss)
 	}
 	if a.Progress != nil {
-		a.Progress(a.steps, a.cfgs[0].Steps, fmt.Sprintf("loss %.4f, mean of %d", sum/float64(n), n))
+		a.Progress(a.steps, a.cfgs[0].Steps, fmt.Sprintf("loss %.4f, mean of %d", loss, n))
 	}
 }
 

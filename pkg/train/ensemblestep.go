@@ -16,10 +16,11 @@ import (
 )
 
 // batchStep is the step of the loop that trains `members` configurations of one structure at once. Its state is that of
-// all members, [members, ...] each: weights, averages, first and second moments, one tensor per layer, then the losses and
-// the first bad steps. What tells members apart enters as inputs, so that another set of members compiles nothing.
+// all members, [members, ...] each: weights, averages, first and second moments, one tensor per layer, then the sums of the
+// losses by point and the first bad steps. What tells members apart enters as inputs, so that another set of members compiles nothing.
 type batchStep struct {
-	members, batch  int
+	members         int
+	recipe          Recipe // the steps and the batch count
 	objective       objective.DSM
 	numbered        bool // the numbers of the process are inputs
 	parametrisation score.Parametrisation
@@ -90,7 +91,7 @@ func (s *batchStep) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node
 		next[kindWeights*n+k], next[kindFirst*n+k], next[kindSecond*n+k] = w, first, second
 		next[kindAverage*n+k] = Add(old, Mul(over(average, old), Sub(w, old)))
 	}
-	next[kinds*n] = Add(sums, Where(ok, losses, ZerosLike(losses)))
+	next[kinds*n] = s.recipe.addLoss(sums, Reshape(orNothing(ok, losses), s.members, 1), i)
 	now := BroadcastToDims(Reshape(i, 1), s.members)
 	next[kinds*n+1] = Where(Or(ok, GreaterOrEqual(bad, none)), bad, now)
 	return next
@@ -100,21 +101,21 @@ func (s *batchStep) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node
 func (s *batchStep) losses(i *Node, weights, inputs []*Node) *Node {
 	data, keys := inputs[inputEachData], inputs[inputEachKeys]
 	n, d := data.Shape().Dim(0), data.Shape().Dim(1)
-	rows := s.members * s.batch
-	words, others := noise.Words(keys, i, rowStream, s.batch)
+	rows := s.members * s.recipe.Batch
+	words, others := noise.Words(keys, i, rowStream, s.recipe.Batch)
 	x0 := Gather(data, Reshape(noise.Below(words, n), rows, 1))
-	z := Reshape(noise.KeyedNormal(keys, i, noiseStream, s.batch*d), rows, d)
+	z := Reshape(noise.KeyedNormal(keys, i, noiseStream, s.recipe.Batch*d), rows, d)
 
 	dsm := s.objective
 	if s.numbered {
-		dsm.SDE = withRows(dsm.SDE, inputs[inputNumbers], s.batch)
+		dsm.SDE = withRows(dsm.SDE, inputs[inputNumbers], s.recipe.Batch)
 	}
 	t, weight := dsm.Times().(objective.Spreader).Spread(dsm.SDE, noise.Uniform(others))
 	f := s.parametrisation.Wrap(dsm.SDE, s.std, func(x, level *Node) *Node {
 		return s.net.ApplyEach(s.members, s.weightsAt(weights), x, level)
 	})
 	errors := Mul(Reshape(weight, rows), dsm.Errors(f, x0, z, Reshape(t, rows)))
-	return ReduceMean(Reshape(errors, s.members, s.batch), -1)
+	return ReduceMean(Reshape(errors, s.members, s.recipe.Batch), -1)
 }
 
 // weightsAt finds the weights that a network asks for.

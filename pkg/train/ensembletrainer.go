@@ -80,7 +80,7 @@ func (t *Trainer) loop(c Config, size int, std float64, layers []layer, data mat
 	dsm := c.Objective.(objective.DSM)
 	_, _, known := sde.Numbers(dsm.SDE)
 	s := &batchStep{
-		members: size, batch: c.Batch, objective: dsm, numbered: known && numbersVary(dsm.Times()),
+		members: size, recipe: c.Recipe, objective: dsm, numbered: known && numbersVary(dsm.Times()),
 		parametrisation: c.Parametrisation, std: std, net: c.Net.(eachNet), layers: layers,
 	}
 	l := loop.New(t.backend, nil, kinds*len(layers)+2, s.step)

@@ -29,11 +29,12 @@ func (r Recipe) pointSteps() int { return (r.Steps + lossPoints - 1) / lossPoint
 
 func (r Recipe) points() int { return (r.Steps + r.pointSteps() - 1) / r.pointSteps() }
 
-// addLoss adds the loss of step i to the sum of its point, one of sums [points].
+// addLoss adds the loss of step i to the sum of its point, one of sums [points]; or the losses [K, 1] of K runs to sums
+// [K, points].
 func (r Recipe) addLoss(sums, loss, i *Node) *Node {
 	g := i.Graph()
-	shape := shapes.Make(dtypes.Int32, r.points())
-	here := Equal(Iota(g, shape, 0), BroadcastToShape(Div(i, Const(g, int32(r.pointSteps()))), shape))
+	shape := shapes.Make(dtypes.Int32, sums.Shape().Dimensions...)
+	here := Equal(Iota(g, shape, -1), BroadcastToShape(Div(i, Const(g, int32(r.pointSteps()))), shape))
 	sum := BroadcastToShape(ConvertDType(loss, sums.DType()), sums.Shape())
 	return Add(sums, Where(here, sum, ZerosLike(sum)))
 }
