@@ -79,4 +79,3 @@ func ensembleID(cfgs []Config, data mat.Matrix) (string, error) {
 
 // ensembleVersion changes when the same configurations would train something else.
 const ensembleVersion = 1
-
