@@ -11,7 +11,6 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/host"
-	"github.com/scoresde/scoresde/pkg/likelihood"
 	"github.com/scoresde/scoresde/pkg/ode"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -29,7 +28,7 @@ func TestFlowMapSolvesTheODE(t *testing.T) {
 		dist.Unit(): {vp, sde.VE{SigmaMin: 0.01, SigmaMax: 50}, sde.EDM{}}, mixture: {vp},
 	} {
 		for _, s := range processes {
-			solver, err := ode.New(backend.Go(), likelihood.Flow(score.Exact(law, s), s))
+			solver, err := ode.New(backend.Go(), score.Flow(score.Exact(law, s), s))
 			if err != nil {
 				t.Fatal(err)
 			}
