@@ -1,0 +1,268 @@
+package ablation
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/backend/backendtest"
+	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/run"
+	"github.com/scoresde/scoresde/pkg/sweep"
+)
+
+// tiny is a trial of a fraction of a second on the Go engine.
+func tiny() Config {
+	c := Default()
+	c.Data, c.Width, c.Depth, c.Steps, c.Batch = 500, 8, 1, 20, 32
+	c.N, c.Samples = 10, 400
+	return c
+}
+
+func runs(t *testing.T, dir string) int {
+	t.Helper()
+	folders, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(folders)
+}
+
+// TestRun: all metrics are there, equal for equal configurations, and trials that differ in the sampling alone share one
+// network.
+func TestRun(t *testing.T) {
+	for name, b := range backendtest.All(t) {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			lab := NewLab(b, dir)
+			first, err := lab.Run(context.Background(), tiny())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []string{"energy", "energy_exact", "energy_law", "energy_null", "fisher_0.1", "fisher_0.5", "fisher_2", "loss", "nfe",
+				"outside", "outside_exact", "outside_law", "seconds", "w1_x", "w1_x_exact", "w1_x_law", "w1_y", "w1_y_exact", "w1_y_law",
+				"weight_0", "weight_1", "weight_2", "weight_3", "weight_error", "weight_error_exact", "weight_error_law"}
+			if got := slices.Sorted(maps.Keys(first)); !slices.Equal(got, want) {
+				t.Errorf("metrics %v, want %v", got, want)
+			}
+			for name, v := range first {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					t.Errorf("%s is %g", name, v)
+				}
+			}
+			if first["nfe"] != 20 { // predictor and corrector
+				t.Errorf("nfe %g, want 20", first["nfe"])
+			}
+			again, err := NewLab(b, t.TempDir()).Run(context.Background(), tiny()) // another process, as far as it can tell
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, v := range first {
+				if name != "seconds" && name != "loss" && again[name] != v {
+					t.Errorf("%s is %v and %v", name, v, again[name])
+				}
+			}
+			other := tiny()
+			other.N, other.SNR, other.Predictor = 5, 0.1, "euler-maruyama"
+			if _, err := lab.Run(context.Background(), other); err != nil || runs(t, dir) != 1 {
+				t.Errorf("another sampler: %v, %d networks", err, runs(t, dir))
+			}
+			other.Seed = 2
+			if _, err := lab.Run(context.Background(), other); err != nil || runs(t, dir) != 2 {
+				t.Errorf("another seed: %v, %d networks", err, runs(t, dir))
+			}
+		})
+	}
+}
+
+// TestMeasuresTheLaw: samples of the law pass for it, samples of another one do not.
+func TestMeasuresTheLaw(t *testing.T) {
+	lab := NewLab(backend.Go(), t.TempDir())
+	for _, law := range laws {
+		c := tiny()
+		c.Law, c.Samples = law.name, 4000
+		p, err := c.parts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := lab.reference(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := p.target.law.Sample(rand.New(rand.NewPCG(7, 7)), c.Samples)
+		same, err := lab.compare(p, fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var scaled mat.Dense
+		scaled.Scale(1.15, fresh)
+		other, err := lab.compare(p, &scaled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		null := ref.law["energy_null"]
+		// Twice the 99% quantile: a false alarm in some 1e-4 of seeds, and this seed is fixed.
+		if !(same["energy"] < 2*null && other["energy"] > 2*null) {
+			t.Errorf("%s: energy %g of the law, %g scaled; null %g", law.name, same["energy"], other["energy"], null)
+		}
+		if !(same["w1_x"] < 0.6*other["w1_x"]) {
+			t.Errorf("%s: W1 %g of the law, %g scaled", law.name, same["w1_x"], other["w1_x"])
+		}
+		if p.target.centres == nil {
+			continue
+		}
+		// exp(-3.5^2/2) of a Gaussian in the plane lie outside.
+		exact := math.Exp(-3.5 * 3.5 / 2)
+		if se := math.Sqrt(exact / 4000); math.Abs(same["outside"]-exact) > 5*se {
+			t.Errorf("%s: %g outside, want %g", law.name, same["outside"], exact)
+		}
+		if k := float64(p.target.centres.RawMatrix().Rows); same["weight_error"] > 5*math.Sqrt(1/k*(1-1/k)/4000) {
+			t.Errorf("%s: weights off by %g", law.name, same["weight_error"])
+		}
+	}
+}
+
+// TestMoons: the mixture is the law of dist.Moons, whose samples it passes for.
+func TestMoons(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	x, _, err := dist.Moons(rng, 4000, 0.1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tiny()
+	c.Law, c.Samples = "moons", 4000
+	p, err := c.parts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab := NewLab(backend.Go(), t.TempDir())
+	m, err := lab.compare(p, x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := lab.reference(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m["energy"] > 2*ref.law["energy_null"] {
+		t.Errorf("energy %g, null %g", m["energy"], ref.law["energy_null"])
+	}
+}
+
+// TestEveryChoice: every name of every field makes a trial that can be done: one that samples for those of the sampler, one
+// that validates for the rest.
+func TestEveryChoice(t *testing.T) {
+	lab := NewLab(backend.Go(), t.TempDir())
+	for _, p := range append(names(predictors), names(methods)...) {
+		c := tiny()
+		c.Predictor, c.N, c.Samples = p, 2, 100
+		if !slices.Contains(names(predictors), p) {
+			c.Corrector = "none"
+		}
+		if _, err := lab.Run(context.Background(), c); err != nil {
+			t.Errorf("predictor %s: %v", p, err)
+		}
+	}
+	for _, s := range []string{"ve", "vp", "sub-vp", "edm"} {
+		c := tiny()
+		c.Process, c.N, c.Samples, c.Corrector, c.Steps = s, 2, 100, "langevin-expected", 5
+		if _, err := lab.Run(context.Background(), c); err != nil {
+			t.Errorf("process %s: %v", s, err)
+		}
+	}
+	for _, change := range []func(c *Config){
+		func(c *Config) { c.Weighting = "likelihood" }, func(c *Config) { c.Weighting = "unit" }, func(c *Config) { c.Weighting = "edm" },
+		func(c *Config) { c.Weighting = "min-snr" }, func(c *Config) { c.Times = "uniform" }, func(c *Config) { c.Times = "importance" },
+		func(c *Config) { c.Times = "log-normal" }, func(c *Config) { c.Times = "log-uniform" }, func(c *Config) { c.Parametrisation = "epsilon" },
+		func(c *Config) { c.Parametrisation = "x0" }, func(c *Config) { c.Parametrisation = "v" }, func(c *Config) { c.Parametrisation = "raw-time" },
+		func(c *Config) { c.Corrector = "langevin-per-sample" }, func(c *Config) { c.Schedule = "karras" }, func(c *Config) { c.Law = "moons" },
+		func(c *Config) { c.Law = "ring" }, func(c *Config) { c.Law = "checkerboard" },
+	} {
+		c := tiny()
+		change(&c)
+		if err := c.Validate(); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func names[T any](choices []named[T]) (all []string) {
+	for _, c := range choices {
+		all = append(all, c.name)
+	}
+	return all
+}
+
+// TestRefusals (faults.md, row 28): what cannot be done is refused before work starts, by the name of the field, with the
+// choices and the nearest of them.
+func TestRefusals(t *testing.T) {
+	for want, change := range map[string]func(c *Config){
+		`law = "four-gausians", did you mean "four-gaussians"? Want one of four-gaussians, ring`: func(c *Config) { c.Law = "four-gausians" },
+		`process = "vpsde"`:               func(c *Config) { c.Process = "vpsde" },
+		`want one of ve, vp, sub-vp, edm`: func(c *Config) { c.Process = "something else" },
+		`weighting = "g2"`:                func(c *Config) { c.Weighting = "g2" },
+		`times = ""`:                      func(c *Config) { c.Times = "" },
+		`did you mean "epsilon"`:          func(c *Config) { c.Parametrisation = "epsilom" },
+		`predictor = "euler"`:             func(c *Config) { c.Predictor = "euler" },
+		`did you mean "langevin"`:         func(c *Config) { c.Corrector = "Langevin" },
+		`schedule = "cosine"`:             func(c *Config) { c.Schedule = "cosine" },
+		`"heun" goes without a corrector`: func(c *Config) { c.Predictor = "heun" },
+		`neither predictor nor corrector`: func(c *Config) { c.Predictor, c.Corrector = "none", "none" },
+		`SNR`:                             func(c *Config) { c.SNR = 0 },
+		`SigmaMin`:                        func(c *Config) { c.SigmaMin = 5 },
+		`n = 0`:                           func(c *Config) { c.N = 0 },
+		`samples = 1`:                     func(c *Config) { c.Samples = 1 },
+		`data = 0`:                        func(c *Config) { c.Data = 0 },
+		`data = 1000000000,`:              func(c *Config) { c.Data = 1e9 },
+		`width = -1`:                      func(c *Config) { c.Width = -1 },
+		`Steps = 0`:                       func(c *Config) { c.Steps = 0 },
+		`Batch = 0`:                       func(c *Config) { c.Batch = 0 },
+		`learning_rate = NaN`:             func(c *Config) { c.LearningRate = math.NaN() },
+		`EMA = 1`:                         func(c *Config) { c.EMA = 1 },
+		`corrections = 0`:                 func(c *Config) { c.Corrections = 0 },
+	} {
+		c := tiny()
+		change(&c)
+		dir := filepath.Join(t.TempDir(), "runs")
+		_, err := NewLab(backend.Go(), dir).Run(context.Background(), c)
+		if err == nil || !strings.Contains(err.Error(), want) || c.Validate() == nil {
+			t.Errorf("%v, want one with %q", err, want)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%q left a folder", want)
+		}
+	}
+}
+
+// TestSweep: a sweep over it, with its table; a stopped one is to be tried again.
+func TestSweep(t *testing.T) {
+	lab := NewLab(backend.Go(), t.TempDir())
+	plan, err := sweep.Grid("tiny", tiny(), sweep.Over("predictor", "reverse-diffusion", "ddim"), sweep.Over("n", 4, 8), sweep.Seeds(1, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := sweep.Settings{Dir: t.TempDir()}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := sweep.Run(ctx, plan, lab.Trial, set); run.ExitCode(err) != run.ExitRetry || !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	table, err := sweep.Run(context.Background(), plan, lab.Trial, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pivot, err := table.Pivot("predictor", "nfe", "energy")
+	if err != nil || !slices.Equal(pivot.Columns, []string{"8", "16"}) || pivot.Cells[1][1].N != 2 {
+		t.Errorf("%+v, %v", pivot, err)
+	}
+}

@@ -1,0 +1,19 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Unknown is the error about a name that is none of the known ones: it lists them, and names the nearest one.
+func Unknown(what, name string, known ...string) error {
+	list := strings.Join(known, ", ")
+	if len(known) > 0 {
+		best := slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
+		if distance(name, best) <= max(2, len(best)/2) {
+			return fmt.Errorf("%s = %q, did you mean %q? Want one of %s", what, name, best, list)
+		}
+	}
+	return fmt.Errorf("%s = %q, want one of %s", what, name, list)
+}
