@@ -2,6 +2,7 @@
 //
 //	scoresde doctor   says what is installed, how fast it is, and how to get what is missing
 //	scoresde bench    measures speed against the backend's own limits, into results/bench/bench.json
+//	scoresde sweep    plans and runs many configurations, here or as the tasks of a cluster, and collects what they found
 package main
 
 import (
@@ -21,6 +22,7 @@ type command struct {
 var commands = []command{
 	{"doctor", "say what is installed, how fast it is, and how to get what is missing", doctor},
 	{"bench", "measure speed against the backend's own limits, into results/bench/bench.json", bench},
+	{"sweep", "plan and run many configurations, here or on a cluster, and collect what they found", sweepMain},
 }
 
 // Exit statuses.
