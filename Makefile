@@ -37,7 +37,7 @@ REPORTER  := .ci/execute.py .ci/report.py .ci/templates/report/index.html.j2
 NOTEBOOKS := $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/*.ipynb))
 CHOSEN    := $(strip $(foreach n,$(NOTEBOOKS),$(if $(findstring $(NB),$(n)),$(n))))
 
-.PHONY: help setup report notebook lab test lint go-test notebook-test bench gpu check-tools kernel clean distclean
+.PHONY: help setup report notebook lab test lint go-test slurm-test notebook-test bench gpu check-tools kernel clean distclean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -98,7 +98,7 @@ lab: setup
 
 # --- checks ---------------------------------------------------------------------------------------------------------
 
-test: lint go-test notebook-test
+test: lint go-test slurm-test notebook-test
 
 lint: setup
 	@echo '== lint'
@@ -113,8 +113,12 @@ go-test: lint
 	@SCORESDE_BACKEND= go test -skip '^TestRequiredRatios$$' ./pkg/...
 	@SCORESDE_BACKEND= go test -run '^TestRequiredRatios$$' ./pkg/cmd/scoresde
 
+# A real Slurm is started on this machine, where one is installed; SCORESDE_SLURM=install installs it (as root, on Debian).
+slurm-test: go-test
+	@SCORESDE_BACKEND= sh .ci/slurm.sh
+
 # results/test is emptied first: nothing of an earlier run can pass for a result of this one.
-notebook-test: go-test
+notebook-test: slurm-test
 	@echo '== notebooks, quick budget'
 	@rm -rf results/test
 	@rc=0; SCORESDE_BUDGET=quick SCORESDE_RESULTS="$(ROOT)/results/test" \
