@@ -31,7 +31,7 @@ func tiny() Config {
 
 func runs(t *testing.T, dir string) int {
 	t.Helper()
-	folders, err := os.ReadDir(dir)
+	folders, err := filepath.Glob(filepath.Join(dir, "ensemble-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []string{"energy", "energy_exact", "energy_law", "energy_null", "fisher_0.1", "fisher_0.5", "fisher_2", "loss", "nfe",
+			want := []string{"energy", "energy_exact", "energy_law", "energy_null", "fisher_0.1", "fisher_0.5", "fisher_2", "nfe",
 				"outside", "outside_exact", "outside_law", "seconds", "w1_x", "w1_x_exact", "w1_x_law", "w1_y", "w1_y_exact", "w1_y_law",
 				"weight_0", "weight_1", "weight_2", "weight_3", "weight_error", "weight_error_exact", "weight_error_law"}
 			if got := slices.Sorted(maps.Keys(first)); !slices.Equal(got, want) {
@@ -264,5 +264,68 @@ func TestSweep(t *testing.T) {
 	pivot, err := table.Pivot("predictor", "nfe", "energy")
 	if err != nil || !slices.Equal(pivot.Columns, []string{"8", "16"}) || pivot.Cells[1][1].N != 2 {
 		t.Errorf("%+v, %v", pivot, err)
+	}
+}
+
+// TestBatch: trials trained side by side measure what they measure alone, up to rounding; their networks are found again by
+// a trial that samples otherwise; and kinds do not mix.
+func TestBatch(t *testing.T) {
+	if lab := NewLab(backend.Go(), t.TempDir()); lab.Batch(8).Run != nil {
+		t.Error("batches on the Go engine, where results are to be equal to the last digit")
+	}
+	b, ok := backendtest.All(t)["xla"]
+	if !ok {
+		t.Skip("no XLA")
+	}
+	c := tiny()
+	var configs []Config
+	for _, change := range []func(c *Config){
+		func(c *Config) {}, func(c *Config) { c.SigmaMax, c.LearningRate, c.EMA, c.Seed = 3, 2e-3, 0.9, 2 }, func(c *Config) { c.N = 5 },
+	} {
+		c := c
+		change(&c)
+		configs = append(configs, c)
+	}
+	dir := t.TempDir()
+	lab, alone := NewLab(b, dir), NewLab(b, t.TempDir())
+	batch := lab.Batch(8)
+	var trials []*sweep.Trial[Config]
+	for _, c := range configs {
+		trials = append(trials, &sweep.Trial[Config]{Config: c})
+		if batch.Key(c) != batch.Key(configs[0]) {
+			t.Errorf("%+v has another key", c)
+		}
+	}
+	metrics, errs := batch.Run(context.Background(), trials)
+	for k, c := range configs {
+		want, err := alone.Run(context.Background(), c)
+		if err := errors.Join(err, errs[k]); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"energy", "energy_exact", "fisher_0.5", "w1_x", "nfe"} {
+			if math.Abs(metrics[k][name]-want[name]) > 1e-3*math.Abs(want[name])+1e-6 {
+				t.Errorf("trial %d: %s is %g beside others, %g alone", k, name, metrics[k][name], want[name])
+			}
+		}
+	}
+	if runs(t, dir) != 1 {
+		t.Errorf("%d trainings, want one ensemble", runs(t, dir))
+	}
+	other := configs[1]
+	other.N, other.Corrector = 3, "none"
+	if _, err := NewLab(b, dir).Run(context.Background(), other); err != nil || runs(t, dir) != 1 {
+		t.Errorf("another sampler on a member: %v, %d trainings", err, runs(t, dir))
+	}
+	keys := map[string]bool{batch.Key(c): true}
+	for _, change := range []func(c *Config){
+		func(c *Config) { c.Law = "moons" }, func(c *Config) { c.Data = 501 }, func(c *Config) { c.Width = 16 }, func(c *Config) { c.Process = "vp" },
+		func(c *Config) { c.Times = "log-uniform" }, func(c *Config) { c.Times, c.SigmaMax = "log-uniform", 3 }, func(c *Config) { c.Times = "importance" },
+	} {
+		c := c
+		change(&c)
+		if keys[batch.Key(c)] {
+			t.Errorf("%+v shares the key %q", c, batch.Key(c))
+		}
+		keys[batch.Key(c)] = true
 	}
 }

@@ -3,7 +3,6 @@ package ablation
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -20,7 +19,12 @@ type Lab struct {
 	backend compute.Backend
 	set     train.Settings
 
-	mu         sync.Mutex
+	training sync.Mutex // of the trainer, which serves one at a time
+	trainer  *train.Trainer
+
+	mu         sync.Mutex // of what follows
+	ensembles  []keptEnsemble
+	kinds      []kind
 	samplers   []*shared // the most recently used last
 	exact      map[string]map[string]float64
 	references map[string]reference
@@ -30,7 +34,7 @@ type Lab struct {
 // all trainings share: trials that differ in sampling alone train one network.
 func NewLab(b compute.Backend, runs string) *Lab {
 	return &Lab{
-		backend: b, set: train.Settings{Backend: b, Dir: runs},
+		backend: b, set: train.Settings{Backend: b, Dir: runs}, trainer: train.NewTrainer(b),
 		exact: map[string]map[string]float64{}, references: map[string]reference{},
 	}
 }
@@ -46,7 +50,6 @@ func NewLab(b compute.Backend, runs string) *Lab {
 //	weight_error, with _exact, _law     largest deviation of a mode's share of the samples; weight_0, ... are the shares
 //	fisher_0.1, ...                     E |Sigma (score - exact score)|^2 at noise levels Sigma/Alpha, where the process has them
 //	nfe                                 evaluations of the score
-//	loss                                training loss over the last tenth of the steps
 //	seconds                             of the sampling, with the compilation where there was one
 //
 // Everything but seconds depends on c alone, on one backend. Run goes on from checkpoints; when ctx ends it saves one.
@@ -55,7 +58,7 @@ func (l *Lab) Run(ctx context.Context, c Config) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit, err := train.Fit(ctx, p.training, p.data(), l.set)
+	fit, err := l.network(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -67,18 +70,12 @@ func (l *Lab) Trial(ctx context.Context, t *sweep.Trial[Config]) (map[string]flo
 	return l.Run(ctx, t.Config)
 }
 
-// dataSeed draws the examples, the same for every trial.
-const dataSeed = 42
-
-func (p parts) data() *matrix { return p.target.law.Sample(rand.New(rand.NewPCG(dataSeed, 0)), p.Data) }
-
 // measure samples with a trained score and compares.
 func (l *Lab) measure(ctx context.Context, p parts, fit *train.Fitted) (map[string]float64, error) {
 	metrics, err := l.fisher(p, fit.Func())
 	if err != nil {
 		return nil, err
 	}
-	metrics["loss"] = lastLoss(fit.Losses)
 	exact, err := l.exactly(ctx, p)
 	if err != nil {
 		return nil, err

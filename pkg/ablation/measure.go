@@ -13,7 +13,6 @@ import (
 	"github.com/scoresde/scoresde/pkg/metric"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
-	"github.com/scoresde/scoresde/pkg/train"
 )
 
 type matrix = mat.Dense
@@ -133,32 +132,22 @@ var fisherLevels = []float64{0.1, 0.5, 2}
 const fisherSamples = 4000
 
 func (l *Lab) fisher(p parts, f score.Func) (map[string]float64, error) {
-	metrics := map[string]float64{}
+	var ts, levels []float64
 	for _, level := range fisherLevels {
-		ts, err := sde.TimesAtNoise(p.process, []float64{level})
-		if err != nil {
-			continue // beyond the process
+		if t, err := sde.TimesAtNoise(p.process, []float64{level}); err == nil { // else it is beyond the process
+			ts, levels = append(ts, t...), append(levels, level)
 		}
-		points, err := score.Fisher(l.backend, f, p.target.law, p.process, ts, fisherSamples, uint64(dataSeed))
-		if err != nil {
-			return nil, err
-		}
-		metrics[fmt.Sprintf("fisher_%g", level)] = points[0].Error
+	}
+	metrics := map[string]float64{}
+	if len(ts) == 0 {
+		return metrics, nil
+	}
+	points, err := score.Fisher(l.backend, f, p.target.law, p.process, ts, fisherSamples, uint64(dataSeed))
+	if err != nil {
+		return nil, err
+	}
+	for k, level := range levels {
+		metrics[fmt.Sprintf("fisher_%g", level)] = points[k].Error
 	}
 	return metrics, nil
-}
-
-// lastLoss is the mean over the points of the last tenth of the steps.
-func lastLoss(points []train.LossPoint) float64 {
-	if len(points) == 0 {
-		return math.NaN()
-	}
-	last := points[len(points)-1].Step
-	sum, n := 0.0, 0.0
-	for _, p := range points {
-		if p.Step > last-last/10 || p.Step == last {
-			sum, n = sum+p.Loss, n+1
-		}
-	}
-	return sum / n
 }
