@@ -3,12 +3,11 @@ package ablation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	"github.com/gomlx/compute"
 
-	"github.com/scoresde/scoresde/pkg/sampler"
-	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sweep"
 	"github.com/scoresde/scoresde/pkg/train"
 )
@@ -25,7 +24,7 @@ type Lab struct {
 	mu         sync.Mutex // of what follows
 	ensembles  []keptEnsemble
 	kinds      []kind
-	samplers   []*shared // the most recently used last
+	stages     []*stage // the most recently used last
 	exact      map[string]map[string]float64
 	references map[string]reference
 }
@@ -72,18 +71,27 @@ func (l *Lab) Trial(ctx context.Context, t *sweep.Trial[Config]) (map[string]flo
 
 // measure samples with a trained score and compares.
 func (l *Lab) measure(ctx context.Context, p parts, fit *train.Fitted) (map[string]float64, error) {
-	metrics, err := l.fisher(p, fit.Func())
-	if err != nil {
-		return nil, err
-	}
+	metrics := map[string]float64{}
 	exact, err := l.exactly(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	for name, v := range exact {
-		metrics[name] = v
+	maps.Copy(metrics, exact)
+	st, err := l.stage(p, fit)
+	if err != nil {
+		return nil, err
 	}
-	r, err := l.sample(ctx, p, fit.Name, fit.Func())
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := st.load(fit); err != nil {
+		return nil, err
+	}
+	distances, err := st.fisher(l.backend, p)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(metrics, distances)
+	r, err := st.sample(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +99,7 @@ func (l *Lab) measure(ctx context.Context, p parts, fit *train.Fitted) (map[stri
 	if err != nil {
 		return nil, err
 	}
-	for name, v := range learned {
-		metrics[name] = v
-	}
+	maps.Copy(metrics, learned)
 	metrics["nfe"], metrics["seconds"] = float64(r.NFE), r.Elapsed.Seconds()
 	return metrics, nil
 }
@@ -108,7 +114,13 @@ func (l *Lab) exactly(ctx context.Context, p parts) (map[string]float64, error) 
 	if known != nil {
 		return known, nil
 	}
-	r, err := l.sample(ctx, p, "", score.Exact(p.target.law, p.process))
+	st, err := l.stage(p, nil)
+	if err != nil {
+		return nil, err
+	}
+	st.mu.Lock()
+	r, err := st.sample(ctx, p)
+	st.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("ablation: with the exact score: %w", err)
 	}
@@ -126,9 +138,7 @@ func (l *Lab) exactly(ctx context.Context, p parts) (map[string]float64, error) 
 			known[name+"_exact"] = v
 		}
 	}
-	for name, v := range ref.law {
-		known[name] = v
-	}
+	maps.Copy(known, ref.law)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.exact[key] = known
@@ -137,43 +147,3 @@ func (l *Lab) exactly(ctx context.Context, p parts) (map[string]float64, error) 
 
 // problemKey identifies what is sampled, but for the score.
 func (p parts) problemKey() string { return fmt.Sprintf("%s; %s; %d", p.Law, p.process, p.Samples) }
-
-// shared is a sampler that trials use in turn.
-type shared struct {
-	key string
-	mu  sync.Mutex
-	*sampler.Sampler
-}
-
-// keptSamplers bounds what the executables take: a sweep goes from network to network, and the exact score comes back.
-const keptSamplers = 8
-
-// sample runs the trial's sampler on a score, whose name is that of its network, empty for the exact one.
-func (l *Lab) sample(ctx context.Context, p parts, network string, f score.Func) (*sampler.Result, error) {
-	s, err := l.sampler(p, network, f)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.Run(ctx, p.method, sampler.Settings{Steps: p.N, Schedule: p.schedule, Seed: p.Seed})
-}
-
-func (l *Lab) sampler(p parts, network string, f score.Func) (*shared, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	key := p.problemKey() + "; " + network
-	for i, s := range l.samplers {
-		if s.key == key {
-			l.samplers = append(append(l.samplers[:i:i], l.samplers[i+1:]...), s)
-			return s, nil
-		}
-	}
-	made, err := sampler.New(l.backend, sampler.Problem{SDE: p.process, Score: f, N: p.Samples, Dim: p.target.law.Dim()})
-	if err != nil {
-		return nil, err
-	}
-	s := &shared{key: key, Sampler: made}
-	l.samplers = append(l.samplers[max(0, len(l.samplers)+1-keptSamplers):], s)
-	return s, nil
-}

@@ -11,8 +11,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/metric"
-	"github.com/scoresde/scoresde/pkg/score"
-	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 type matrix = mat.Dense
@@ -123,31 +121,4 @@ func coordinate(k int) string {
 func head(x *matrix) mat.Matrix {
 	n, d := x.Dims()
 	return x.Slice(0, min(n, energyRows), 0, d)
-}
-
-// fisherLevels are the noise levels Sigma/Alpha at which scores are compared: within a mode, between modes, and beyond.
-var fisherLevels = []float64{0.1, 0.5, 2}
-
-// fisherSamples leave a relative standard error of about 2%.
-const fisherSamples = 4000
-
-func (l *Lab) fisher(p parts, f score.Func) (map[string]float64, error) {
-	var ts, levels []float64
-	for _, level := range fisherLevels {
-		if t, err := sde.TimesAtNoise(p.process, []float64{level}); err == nil { // else it is beyond the process
-			ts, levels = append(ts, t...), append(levels, level)
-		}
-	}
-	metrics := map[string]float64{}
-	if len(ts) == 0 {
-		return metrics, nil
-	}
-	points, err := score.Fisher(l.backend, f, p.target.law, p.process, ts, fisherSamples, uint64(dataSeed))
-	if err != nil {
-		return nil, err
-	}
-	for k, level := range levels {
-		metrics[fmt.Sprintf("fisher_%g", level)] = points[k].Error
-	}
-	return metrics, nil
 }

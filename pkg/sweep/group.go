@@ -12,7 +12,7 @@ import (
 
 // Stat is a mean over seeds.
 type Stat struct {
-	Mean float64 // NaN if a value is NaN, or where there is none
+	Mean float64 // not finite if a value is not; NaN where there is none
 	SE   float64 // standard error of Mean; NaN for fewer than two values
 	N    int     // values
 }
@@ -22,7 +22,10 @@ func statOf(values []float64) Stat {
 	n := float64(len(values))
 	mean, square := 0.0, 0.0
 	for _, v := range values {
-		mean += v / n
+		mean += (v - values[0]) / n // exactly 0 where all are equal
+	}
+	if len(values) > 0 {
+		mean += values[0]
 	}
 	for _, v := range values {
 		square += (v - mean) * (v - mean)
