@@ -5,8 +5,10 @@ import (
 	"encoding/csv"
 	"errors"
 	"math"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/scoresde/scoresde/pkg/run"
@@ -41,8 +43,20 @@ func TestStat(t *testing.T) {
 // samplers is a sweep with a known result: error = sigma/steps + seed deviation, cost = steps, doubled for "board".
 func samplers(t *testing.T) Table {
 	t.Helper()
-	p := must[Plan](t)(Grid("samplers", base(), Over("law", "ring", "board"), Over("steps", 20, 10), Over("sigma_max", 1, 2), Seeds(1, 3)))
-	table, err := Run(context.Background(), p, func(_ context.Context, tr *Trial[config]) (map[string]float64, error) {
+	return must[Table](t)(runSamplers())
+}
+
+var runSamplers = sync.OnceValues(func() (Table, error) {
+	dir, err := os.MkdirTemp("", "sweep")
+	if err != nil {
+		return Table{}, err
+	}
+	defer os.RemoveAll(dir)
+	p, err := Grid("samplers", base(), Over("law", "ring", "board"), Over("steps", 20, 10), Over("sigma_max", 1, 2), Seeds(1, 3))
+	if err != nil {
+		return Table{}, err
+	}
+	return Run(context.Background(), p, func(_ context.Context, tr *Trial[config]) (map[string]float64, error) {
 		c := tr.Config
 		cost := float64(c.Steps)
 		if c.Law == "board" {
@@ -52,12 +66,8 @@ func samplers(t *testing.T) Table {
 			return nil, errors.New("ill")
 		}
 		return map[string]float64{"error": c.SigmaMax/float64(c.Steps) + 0.01*float64(c.Seed-2), "cost": cost, "bad": math.NaN()}, nil
-	}, Settings{Dir: t.TempDir(), KeepGoing: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
+	}, Settings{Dir: dir, KeepGoing: true})
+})
 
 func TestGroups(t *testing.T) {
 	groups := samplers(t).Groups()
