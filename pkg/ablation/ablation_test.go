@@ -265,6 +265,35 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestTrained: what decides on the network, and only that, tells networks apart.
+func TestTrained(t *testing.T) {
+	c := tiny()
+	for name, f := range map[string]struct {
+		change func(c *Config)
+		same   bool
+	}{
+		"seed":           {func(c *Config) { c.Seed = 9 }, false},
+		"EMA":            {func(c *Config) { c.EMA = 0.5 }, false},
+		"data":           {func(c *Config) { c.Data = 99 }, false},
+		"sigma_max":      {func(c *Config) { c.SigmaMax = 9 }, false},
+		"process":        {func(c *Config) { c.Process = "vp" }, false},
+		"beta_max of VE": {func(c *Config) { c.BetaMax = 9 }, true},
+		"snr":            {func(c *Config) { c.SNR = 9 }, true},
+		"sampler":        {func(c *Config) { c.Predictor, c.Corrector, c.N, c.Samples, c.Schedule = "heun", "none", 9, 9, "karras" }, true},
+	} {
+		other := c
+		f.change(&other)
+		if same := other.trained() == c.trained(); same != f.same {
+			t.Errorf("%s: the same network: %t, want %t", name, same, f.same)
+		}
+	}
+	a, b := c, c
+	a.Process, b.Process, b.SigmaMax = "vp", "vp", 9
+	if a.trained() != b.trained() {
+		t.Error("sigma_max tells networks of VP apart")
+	}
+}
+
 // TestSweep: a sweep over it, with its table; a stopped one is to be tried again.
 func TestSweep(t *testing.T) {
 	lab := NewLab(backend.Go(), t.TempDir())

@@ -31,10 +31,17 @@ const dataSeed = 42
 
 func (p parts) data() *matrix { return p.target.law.Sample(rand.New(rand.NewPCG(dataSeed, 0)), p.Data) }
 
-// trained is the part of a configuration that decides on its network; the rest is that of Default.
+// trained is the part of a configuration that decides on its network; the rest, with the numbers that its process does not
+// have, is that of Default.
 func (c Config) trained() Config {
 	d := Default()
-	d.Law, d.Data, d.Process, d.SigmaMin, d.SigmaMax, d.BetaMin, d.BetaMax = c.Law, c.Data, c.Process, c.SigmaMin, c.SigmaMax, c.BetaMin, c.BetaMax
+	d.Law, d.Data, d.Process = c.Law, c.Data, c.Process
+	switch c.Process {
+	case "ve", "edm":
+		d.SigmaMin, d.SigmaMax = c.SigmaMin, c.SigmaMax
+	default:
+		d.BetaMin, d.BetaMax = c.BetaMin, c.BetaMax
+	}
 	d.Weighting, d.Times, d.Parametrisation, d.Width, d.Depth = c.Weighting, c.Times, c.Parametrisation, c.Width, c.Depth
 	d.Steps, d.Batch, d.LearningRate, d.EMA, d.Seed = c.Steps, c.Batch, c.LearningRate, c.EMA, c.Seed
 	return d
@@ -169,7 +176,7 @@ func (l *Lab) member(ctx context.Context, members []string, k int) (*train.Fitte
 // keptEnsembles bounds the memory for weights.
 const keptEnsembles = 16
 
-// ensemble is the ensemble of some configurations. One process at a time trains it.
+// ensemble is the ensemble of some configurations. It is trained once, whoever asks for it at the same time.
 func (l *Lab) ensemble(ctx context.Context, members []string) (e *train.Ensemble, err error) {
 	key := hashOf(members...)
 	l.mu.Lock()
@@ -193,15 +200,6 @@ func (l *Lab) ensemble(ctx context.Context, members []string) (e *train.Ensemble
 		}
 		cfgs[i] = p.training
 	}
-	dir := filepath.Join(l.networksDir(), "ensemble-"+key)
-	if err := run.Folder(dir); err != nil {
-		return nil, err
-	}
-	release, err := run.Lock(ctx, dir, true)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
 	e, err = l.fitAll(ctx, cfgs, p.data())
 	if err != nil {
 		return nil, err
