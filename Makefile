@@ -117,12 +117,13 @@ go-test: lint
 slurm-test: go-test
 	@SCORESDE_BACKEND= sh .ci/slurm.sh
 
-# results/test is emptied first: nothing of an earlier run can pass for a result of this one.
+# results/test is emptied first: nothing of an earlier run can pass for a result of this one. Two notebooks at a time keep
+# two processors busy, since a cell compiles on one; runs that both need are locked.
 notebook-test: slurm-test
 	@echo '== notebooks, quick budget'
 	@rm -rf results/test
-	@rc=0; SCORESDE_BUDGET=quick SCORESDE_RESULTS="$(ROOT)/results/test" \
-		$(PY) .ci/execute.py $(NOTEBOOKS:%=notebooks/%.ipynb) || rc=1; \
+	@rc=0; printf '%s\n' $(NOTEBOOKS:%=notebooks/%.ipynb) | \
+		SCORESDE_BUDGET=quick SCORESDE_RESULTS="$(ROOT)/results/test" xargs -n 1 -P 2 $(PY) .ci/execute.py || rc=1; \
 	$(PY) .ci/checks.py results/test $(NOTEBOOKS) || rc=1; exit $$rc
 
 bench: setup

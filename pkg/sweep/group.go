@@ -116,11 +116,11 @@ func (g *Group) fill(metrics []string, rows []Row) {
 	}
 }
 
-// Markdown is a table of the groups, mean ± s.e. over seeds with their number n, followed by every trial that is not
+// Markdown is a table of the groups, mean ± s.e. over seeds with the number of trials, followed by every trial that is not
 // done and by the notes.
 func (t Table) Markdown() string {
 	keys := t.Keys()
-	rows := [][]string{slices.Concat(keys, []string{"n"}, t.Metrics)}
+	rows := [][]string{slices.Concat(keys, []string{"trials"}, t.Metrics)}
 	for _, g := range t.Groups() {
 		var row []string
 		for _, key := range keys {
