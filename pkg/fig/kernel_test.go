@@ -26,6 +26,7 @@ func TestCell(t *testing.T) {
 	nb.Begin()
 	nb.Show("cross", Scatter("cross", corners), 3, 3)
 	Table([]string{"a"}, [][]string{{"<b>"}})
+	Markdown("*c*\n")
 	report := Progress("slow <work>")
 	report(0, 10, "")
 	time.Sleep(600 * time.Millisecond)
@@ -65,6 +66,7 @@ func TestInKernel(t *testing.T) {
 	want := []string{
 		"image/png " + string(png), "sync",
 		"text/markdown | a |\n|---|\n| &lt;b> |\n", "sync",
+		"text/markdown *c*\n", "sync",
 		"text/html " + head + "… left · loss &amp; more</span>",
 		"text/html ", "sync",
 		"text/markdown | item | what | exact | measured | bound | pass |\n|---|---|---|---|---|---|\n| 1 | w | – | 0 | ≤ 0 | yes |\n\n1 of 1 checks pass; budget full, … s.\n",

@@ -11,6 +11,9 @@ import (
 // Cells are plain text, in which $...$ is set as a formula.
 func Table(header []string, rows [][]string) { showMarkdown(must(markdownTable(header, rows))) }
 
+// Markdown shows a text, such as the table of a sweep, in the notebook (outside one, prints it as it is).
+func Markdown(text string) { showMarkdown(text) }
+
 func markdownTable(header []string, rows [][]string) (string, error) {
 	if len(header) == 0 {
 		return "", fmt.Errorf("fig: table without columns")
