@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/dataset"
 )
 
 // testNotebook is a notebook in a temporary results folder, outside any kernel.
@@ -141,6 +143,10 @@ func TestSamplesFile(t *testing.T) {
 	want := "\x00\x00\x80\x3f\x00\x00\x00\xc0\x00\x00\x00\x3f\xcd\xcc\xcc\x3d\xf9\x02\x15\x50\x00\x00\x00\x00"
 	if string(got[128:]) != want {
 		t.Errorf("data % x, want % x", got[128:], want)
+	}
+	back, err := dataset.Read(filepath.Join(nb.Dir(), "samples", "reverse_exact.npy"), "")
+	if err != nil || !mat.EqualApprox(back, x, 1e-7) {
+		t.Errorf("it reads back as %v, %v", back, err)
 	}
 	for _, d := range []int{1, 9, 10, 99, 100, 1000} { // the padding follows the length of the shape
 		data, err := npy(mat.NewDense(1, d, nil))
