@@ -15,11 +15,16 @@ func didYouMean[V any](key string, known map[string]V) string {
 	if len(names) == 0 {
 		return ", none is known here"
 	}
-	best := slices.MinFunc(names, func(a, b string) int { return distance(key, a) - distance(key, b) })
-	if distance(key, best) <= max(2, len(best)/2) {
+	if best, near := nearest(key, names); near {
 		return fmt.Sprintf(", did you mean %q?", best)
 	}
 	return ", want one of " + strings.Join(names, ", ")
+}
+
+// nearest is the one of names, of which there is at least one, that is most like name; near says that it may have been meant.
+func nearest(name string, names []string) (best string, near bool) {
+	best = slices.MinFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	return best, distance(name, best) <= max(2, len(best)/2)
 }
 
 // distance is the number of letters to insert, delete, replace or swap with their neighbour to make b of a, whatever the

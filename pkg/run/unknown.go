@@ -2,7 +2,6 @@ package run
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -10,8 +9,7 @@ import (
 func Unknown(what, name string, known ...string) error {
 	list := strings.Join(known, ", ")
 	if len(known) > 0 {
-		best := slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
-		if distance(name, best) <= max(2, len(best)/2) {
+		if best, near := nearest(name, known); near {
 			return fmt.Errorf("%s = %q, did you mean %q? Want one of %s", what, name, best, list)
 		}
 	}

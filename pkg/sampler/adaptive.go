@@ -17,6 +17,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/ode"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -141,7 +142,7 @@ func (s *Sampler) depart(set Settings) ([]*tensors.Tensor, error) {
 	for k := range state {
 		state[k] = zeros(dtypes.Int32, p.N)
 	}
-	state[walkX], state[walkRNG] = x, randomState(set.Seed, stepStream)
+	state[walkX], state[walkRNG] = x, noise.State(set.Seed, stepStream)
 	state[walkT], state[walkV], state[walkH] = all(span.T), all(v), all(0.01*(span.T-span.Eps))
 	state[walkScore] = zeros(p.dtype(), p.N, p.Dim)
 	state[walkEnds], state[walkClocks] = zeros(p.dtype(), p.N, futureDepth), zeros(p.dtype(), p.N, futureDepth)

@@ -3,7 +3,6 @@ package sampler
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -107,7 +107,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	if err != nil {
 		return nil, fmt.Errorf("sampler: %s: %w", m, err)
 	}
-	state := append([]*tensors.Tensor{x, randomState(set.Seed, stepStream), tensors.FromScalar(int32(-1))}, aux...)
+	state := append([]*tensors.Tensor{x, noise.State(set.Seed, stepStream), tensors.FromScalar(int32(-1))}, aux...)
 	l := s.loop(m, set.HostLoop, len(state))
 	r := &Result{Grid: grid, Snapshots: make([]Snapshot, len(set.Snapshots)), X: x}
 	n := len(grid) - 1
@@ -236,7 +236,7 @@ func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
 		}
 		s.prior = exec
 	}
-	return s.prior.Call1(randomState(set.Seed, startStream))
+	return s.prior.Call1(noise.State(set.Seed, startStream))
 }
 
 // The streams of a seed, so that nothing shares noise.
@@ -245,17 +245,6 @@ const (
 	stepStream         // the steps
 	startStream        // the start of Run
 )
-
-// randomState makes a state of GoMLX's generator. GoMLX's own RNGStateFromSeed gives equal states to seeds that are equal
-// modulo 2^31-1.
-func randomState(seed int64, stream uint64) *tensors.Tensor {
-	source := rand.NewPCG(uint64(seed), stream)
-	state := make([]uint64, RNGStateShape.Size())
-	for i := range state {
-		state[i] = source.Uint64()
-	}
-	return tensors.FromValue(state)
-}
 
 // denoise replaces the last state by the posterior mean at the last time.
 func (s *Sampler) denoise(r *Result) error {

@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/google/renameio/v2"
@@ -120,35 +119,4 @@ func (t *Trial[C]) finish(ctx context.Context, metrics map[string]float64, secon
 		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	}
 	return errors.Join(err, t.run.Close(err))
-}
-
-// empty removes what failed attempts left in the trial's folder, unless the trial has not failed after all.
-func empty(ctx context.Context, dir string) error {
-	release, err := run.Lock(ctx, dir, false)
-	if err != nil {
-		return err
-	}
-	status, err := run.ReadStatus(dir)
-	if err == nil && status.State == run.Failed {
-		err = removeAllBut(dir, lockFiles)
-	}
-	return errors.Join(err, release())
-}
-
-// lockFiles are those by which run keeps others out.
-var lockFiles = []string{"lock", ".guard"}
-
-func removeAllBut(dir string, kept []string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !slices.Contains(kept, e.Name()) {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -174,7 +174,7 @@ func (s *sweep[C]) claim(ctx context.Context, t *Trial[C]) (err error) {
 	if s.set.Errored == Restart {
 		if _, status, err := stateOf(t.Dir); err == nil && status.State == run.Failed {
 			t.Restart = true
-			if err := empty(ctx, t.Dir); err != nil {
+			if err := run.Empty(ctx, t.Dir, run.Failed); err != nil {
 				return err
 			}
 		}

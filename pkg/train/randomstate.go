@@ -1,11 +1,11 @@
 package train
 
 import (
-	"math/rand/v2"
-
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/scoresde/scoresde/pkg/internal/noise"
 )
 
 // smallSeeds are the seeds, by their absolute value, that GoMLX tells apart: its RNGStateFromSeed gives equal states to
@@ -27,12 +27,7 @@ func randomState(seed int64, stream uint64) (*tensors.Tensor, error) {
 		}
 		return RNGStateFromSeed(seed)
 	}
-	source := rand.NewPCG(uint64(seed), stream)
-	state := make([]uint64, RNGStateShape.Size())
-	for i := range state {
-		state[i] = source.Uint64()
-	}
-	return tensors.FromValue(state), nil
+	return noise.State(seed, stream), nil
 }
 
 // seed starts the random numbers of a new store.

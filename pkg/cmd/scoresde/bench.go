@@ -79,10 +79,22 @@ var measurements = []struct {
 	{"device_vs_host_1", deviceVersusHost},
 	{"train_3x256_1024", training(nets.MLP{Width: 256, Depth: 3}, 1024, 300)},
 	{"train_3x128_64", training(nets.MLP{Width: 128, Depth: 3}, 64, 3000)},
-	{"checkpoint_500", checkpointing},
+	{"checkpoint_500", inFolder(checkpointing)},
 	{"compile_n", compileN},
 	{"ensemble_8", ensembleVersusTurns(8)},
 	{"ensemble_64", ensembleVersusProcesses(64)},
+}
+
+// inFolder gives a measurement a folder for runs, which is removed after it.
+func inFolder(measure func(l *lab, dir string) (benchmark, error)) func(*lab) (benchmark, error) {
+	return func(l *lab) (benchmark, error) {
+		dir, err := os.MkdirTemp("", "scoresde-bench-")
+		if err != nil {
+			return benchmark{}, err
+		}
+		defer os.RemoveAll(dir)
+		return measure(l, dir)
+	}
 }
 
 // products is the limit itself, so that the table shows it.

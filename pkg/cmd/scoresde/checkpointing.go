@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/scoresde/scoresde/pkg/backend"
@@ -21,15 +20,10 @@ const (
 // checkpointing compares the time of training with a checkpoint every 500 steps to that without. Two runs take turns of
 // 500 steps, so that each turn with a checkpoint has a neighbour without; the median of their ratios counts. A checkpoint
 // falls at the beginning of a turn, so that what is written in the background is written within it.
-func checkpointing(l *lab) (benchmark, error) {
+func checkpointing(l *lab, dir string) (benchmark, error) {
 	if !backend.OnDevice(l.backend) {
 		return benchmark{}, errNotOnDevice
 	}
-	dir, err := os.MkdirTemp("", "scoresde-bench-")
-	if err != nil {
-		return benchmark{}, err
-	}
-	defer os.RemoveAll(dir)
 	with, without := newRunner(), newRunner()
 	with.other, without.other = without, with
 	ended := make(chan error)

@@ -37,15 +37,10 @@ func configurations(n int, seed int64) []train.Config {
 // ensembleVersusTurns compares members that train side by side with the same ones after one another on the executable of
 // one, both compiled before, from the call to the trained model on the disk.
 func ensembleVersusTurns(members int) func(*lab) (benchmark, error) {
-	return func(l *lab) (benchmark, error) {
+	return inFolder(func(l *lab, dir string) (benchmark, error) {
 		if !backend.OnDevice(l.backend) {
 			return benchmark{}, errNotOnDevice
 		}
-		dir, err := os.MkdirTemp("", "scoresde-bench-")
-		if err != nil {
-			return benchmark{}, err
-		}
-		defer os.RemoveAll(dir)
 		one, all, data := train.NewTrainer(l.backend), train.NewTrainer(l.backend), normals(1000)
 		fit := func(t *train.Trainer, cfgs []train.Config) (time.Duration, error) {
 			start := time.Now()
@@ -88,7 +83,7 @@ func ensembleVersusTurns(members int) func(*lab) (benchmark, error) {
 			Of:     fmt.Sprintf("%d in turn on the compiled executable of one", members),
 			detail: fmt.Sprintf("%.3g s, in turn %.3g s", together.Seconds(), turns.Seconds()),
 		}, nil
-	}
+	})
 }
 
 // memberVariable in the environment makes this program train that member of configurations(n, 1), or all of them, and end:
@@ -139,15 +134,10 @@ func trainMember(order string) error {
 // one after the other, from the start of the first to the end of the last. Where little is to be measured, only some of the
 // processes run, and stand for the rest.
 func ensembleVersusProcesses(members int) func(*lab) (benchmark, error) {
-	return func(l *lab) (benchmark, error) {
+	return inFolder(func(l *lab, dir string) (benchmark, error) {
 		if !backend.OnDevice(l.backend) {
 			return benchmark{}, errNotOnDevice
 		}
-		dir, err := os.MkdirTemp("", "scoresde-bench-")
-		if err != nil {
-			return benchmark{}, err
-		}
-		defer os.RemoveAll(dir)
 		processes := members
 		if l.repeats < 5 {
 			processes = min(8, members)
@@ -168,7 +158,7 @@ func ensembleVersusProcesses(members int) func(*lab) (benchmark, error) {
 			Name: fmt.Sprintf("ensemble_%d", members), Value: together.Seconds(), Unit: "s", Ratio: separate / together.Seconds(),
 			Of: fmt.Sprintf("%d processes", members), detail: fmt.Sprintf("%d processes run, %.3g s for all", processes, separate),
 		}, nil
-	}
+	})
 }
 
 // runMember trains in a process of its own.

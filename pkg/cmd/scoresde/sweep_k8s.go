@@ -8,7 +8,6 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"text/template"
 )
 
 // k8sJob fills the template of the manifest.
@@ -52,11 +51,7 @@ func sweepK8s(args []string, stdout, stderr io.Writer) int {
 	if err := job.complete(); err != nil {
 		return sweepFailure(stderr, err)
 	}
-	t, err := template.New("").Funcs(template.FuncMap{"quote": yamlQuote}).Parse(k8sManifest)
-	if err == nil {
-		err = t.Execute(stdout, job)
-	}
-	if err != nil {
+	if err := printTemplate(stdout, k8sManifest, yamlQuote, job); err != nil {
 		return sweepFailure(stderr, err)
 	}
 	return exitOK
@@ -89,7 +84,10 @@ func dnsLabel(s string) string {
 }
 
 // yamlQuote makes a YAML string of any text: JSON's are.
-func yamlQuote(s string) (string, error) {
+func yamlQuote(s string) string {
 	text, err := json.Marshal(s)
-	return string(text), err
+	if err != nil {
+		panic(err) // a string
+	}
+	return string(text)
 }

@@ -60,7 +60,7 @@ func sweepSlurm(args []string, stdout, stderr io.Writer) int {
 	if err := job.complete(*maxArray); err != nil {
 		return sweepFailure(stderr, err)
 	}
-	if err := printTemplate(stdout, slurmScript, job); err != nil {
+	if err := printTemplate(stdout, slurmScript, shellQuote, job); err != nil {
 		return sweepFailure(stderr, err)
 	}
 	return exitOK
@@ -96,9 +96,9 @@ func (j slurmJob) Array() string {
 	return s
 }
 
-// printTemplate fills a template in which quote makes a word of the shell of any text.
-func printTemplate(w io.Writer, text string, data any) error {
-	t, err := template.New("").Funcs(template.FuncMap{"quote": shellQuote}).Parse(text)
+// printTemplate fills a template in which quote makes a word of its language of any text.
+func printTemplate(w io.Writer, text string, quote func(string) string, data any) error {
+	t, err := template.New("").Funcs(template.FuncMap{"quote": quote}).Parse(text)
 	if err != nil {
 		return err
 	}

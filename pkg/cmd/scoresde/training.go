@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -14,12 +13,7 @@ import (
 
 // training measures optimiser steps against the matrix products.
 func training(net nets.MLP, batch, steps int) func(*lab) (benchmark, error) {
-	return func(l *lab) (benchmark, error) {
-		dir, err := os.MkdirTemp("", "scoresde-bench-")
-		if err != nil {
-			return benchmark{}, err
-		}
-		defer os.RemoveAll(dir)
+	return inFolder(func(l *lab, dir string) (benchmark, error) {
 		cfg := train.Default("bench", pcProcess, net)
 		cfg.Batch, cfg.Steps = batch, l.steps(steps)
 		m := meter{gemm: l.gemm}
@@ -32,7 +26,7 @@ func training(net nets.MLP, batch, steps int) func(*lab) (benchmark, error) {
 			}
 		}
 		return m.against(fmt.Sprintf("train_%dx%d_%d", net.Depth, net.Width, batch), float64(batch)*trainFLOP(net), batch)
-	}
+	})
 }
 
 // trainFLOP counts the floating point operations of the matrix products of one example: the forward pass, the gradient
