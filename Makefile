@@ -58,7 +58,8 @@ check-tools:
 $(STAMPS)/python: requirements.txt | check-tools
 	@echo '== Python packages -> .venv'
 	@[ -x $(PY) ] && $(PY) -c '' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
-	@$(PY) -m pip install --quiet --no-deps -r requirements.txt
+	@$(PY) -m pip install --quiet --require-hashes --no-deps -r requirements.txt || { \
+		echo 'set-up stopped: not every file could be fetched with the SHA-256 that requirements.txt names (see above)' >&2; exit 1; }
 	@mkdir -p $(STAMPS) && touch $@
 
 # `go list -m all` reads the whole module graph once: cells build in a workspace, offline, and need it.

@@ -5,7 +5,7 @@ if [ ! -e /dev/nvidiactl ] && [ ! -e /dev/nvidia0 ] && ! nvidia-smi -L >/dev/nul
   exit 1
 fi
 echo '== CUDA plugin and NVIDIA libraries -> .venv (several GB)'
-.venv/bin/python -m pip install --quiet --no-deps -r .ci/requirements-gpu.txt
+.venv/bin/python -m pip install --quiet --require-hashes --no-deps -r .ci/requirements-gpu.txt
 site=$(cd .venv && ls -d lib/python3.*/site-packages)
 
 # The plugin looks for its libraries, and go-xla for ptxas and libdevice, in ../nvidia next to its folder.

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 SITE = Path(sysconfig.get_path("purelib")).resolve()
 PLUGIN = VENV / "lib/pjrt/pjrt_c_api_cpu_plugin.so"
+WHEELS = ["lammps_jax_pjrt_cpu/pjrt_c_api_cpu_plugin.so", "fastatomstruct_xla_cpu/libpjrt_cpu.so"]
 
 
 def write_if_changed(path, text):
@@ -34,8 +35,8 @@ def link(path, target):
 
 
 def link_plugin():
-    """go-xla's own plugin (PJRT=upstream) is newer than the wheel's and goes first."""
-    candidates = [VENV / "lib/go-xla/pjrt_c_api_cpu_plugin.so", SITE / "xla_plugins/xla_cpu_pjrt/xla_cpu_pjrt.so"]
+    """The plugin that a person fetched (PJRT=upstream) goes first, then the wheels' in the order of their speed."""
+    candidates = [VENV / "lib/go-xla/pjrt_c_api_cpu_plugin.so", *(SITE / wheel for wheel in WHEELS)]
     found = next((c for c in candidates if c.exists()), None)
     if found:
         link(PLUGIN, found)

@@ -10,7 +10,8 @@ import (
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend"  // registers "go"
-	_ "github.com/gomlx/go-xla/compute/xla" // registers "xla"
+	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
 )
 
 // goConfig lifts the limit on parallel operations: with any other setting the Go engine of compute v0.1.6
@@ -146,12 +147,16 @@ func openPlugin(name, path, options, reason string) (b compute.Backend, info Inf
 	if err := checkFile(path); err != nil {
 		return nil, Info{}, fmt.Errorf("backend: PJRT plugin %s cannot be used: %w", path, err)
 	}
+	var client pjrt.NamedValuesMap
 	if name == "xla:cpu" {
-		if err := widen(path); err != nil {
-			return nil, Info{}, fmt.Errorf("backend: XLA_FLAGS: %w", err)
+		done, err := prepareCPU(path)
+		if err != nil {
+			return nil, Info{}, fmt.Errorf("backend: the environment of XLA: %w", err)
 		}
+		defer done()
+		client = pjrt.NamedValuesMap{"cpu_device_count": int64(1)}
 	}
-	b, err = compute.NewWithConfig("xla:" + path + options)
+	b, err = xla.NewWithOptions(path+options, client)
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("backend: PJRT plugin %s cannot be used: %w", path, err)
 	}

@@ -2,9 +2,7 @@ package train
 
 import (
 	"fmt"
-	"math"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -55,7 +53,7 @@ const (
 // Inputs of the loop.
 const (
 	inputEachRates = iota // [steps or more, members]
-	inputEachDecay        // [2, members]: 1 - EMA and ln EMA
+	inputEachFresh        // [members], 1 - EMA
 	inputEachClip         // [members], +Inf for none
 	inputEachKeys         // [members, 2]
 	inputNumbers          // [numbers, members]
@@ -81,15 +79,13 @@ func (s *batchStep) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node
 	next := make([]*Node, len(state))
 	rate := Squeeze(Gather(inputs[inputEachRates], Reshape(i, 1, 1)), 0)
 	update := newAdam(i, rate, ok)
-	average := orNothing(ok, s.averaging(i, inputs[inputEachDecay]))
+	average := orNothing(ok, averaging(i, inputs[inputEachFresh]))
 	shrink := clipping(norm, inputs[inputEachClip])
 	for k := range weights {
 		grad := Mul(grads[k], over(shrink, grads[k]))
-		grad = Where(BroadcastToShape(over(ok, grad), grad.Shape()), grad, ZerosLike(grad))
 		w, first, second := update.apply(weights[k], grad, state[kindFirst*n+k], state[kindSecond*n+k])
-		old := state[kindAverage*n+k]
 		next[kindWeights*n+k], next[kindFirst*n+k], next[kindSecond*n+k] = w, first, second
-		next[kindAverage*n+k] = Add(old, Mul(over(average, old), Sub(w, old)))
+		next[kindAverage*n+k] = towards(state[kindAverage*n+k], w, average)
 	}
 	next[kinds*n] = s.recipe.addLoss(sums, Reshape(orNothing(ok, losses), s.members, 1), i)
 	now := BroadcastToDims(Reshape(i, 1), s.members)
@@ -169,65 +165,4 @@ func squares(d *Node) *Node {
 // clipping is the factor that scales a norm down to at most limit; all [members].
 func clipping(norm, limit *Node) *Node {
 	return Min(Mul(limit, Reciprocal(Add(norm, ConstAs(norm, 1e-12)))), OnesLike(norm))
-}
-
-// orNothing is v for the members that go on and 0 for the others: a step whose gradients and rates are 0 and whose decays are
-// 1 changes nothing, and costs less than to choose between the old state and the new one.
-func orNothing(ok, v *Node) *Node { return Where(ok, v, ZerosLike(v)) }
-
-// averaging is the rate (1-EMA)/(1-EMA^(i+1)) of updateAverages, [members].
-func (s *batchStep) averaging(i, decay *Node) *Node {
-	complement, log := Squeeze(SliceAxis(decay, 0, AxisElem(0)), 0), Squeeze(SliceAxis(decay, 0, AxisElem(1)), 0)
-	grown := Neg(Expm1(Mul(log, stepsTaken(i))))
-	return Div(complement, grown)
-}
-
-// stepsTaken is i + 1.
-func stepsTaken(i *Node) *Node {
-	n := ConvertDType(i, dtypes.Float32)
-	return Add(n, ConstAs(n, 1.0))
-}
-
-// over gives a value per member the rank of x.
-func over(v, x *Node) *Node {
-	dims := make([]int, x.Rank())
-	for k := range dims {
-		dims[k] = 1
-	}
-	dims[0] = v.Shape().Dim(0)
-	return Reshape(v, dims...)
-}
-
-// adam is GoMLX's Adam (Kingma and Ba 2015, arXiv 1412.6980, Algorithm 1) with its default constants and a rate per member.
-type adam struct {
-	rate                *Node    // [members], with the correction of the first moment
-	second              *Node    // the correction of the second moment 1/(1 - beta^(i+1)), a scalar
-	mixFirst, mixSecond [2]*Node // [members]: how much of the old moment stays and of the new one comes
-}
-
-const adamFirst, adamSecond, adamEpsilon = 0.9, 0.999, 1e-7
-
-// newAdam prepares step i with the rates of the members that are ok, [members].
-func newAdam(i, rate, ok *Node) adam {
-	debias := func(beta float64) *Node {
-		n := stepsTaken(i)
-		return Reciprocal(Neg(Expm1(Mul(n, ConstAs(n, math.Log(beta))))))
-	}
-	mix := func(beta float64) [2]*Node {
-		comes := orNothing(ok, Mul(OnesLike(rate), ConstAs(rate, 1-beta)))
-		stays := Where(ok, Mul(OnesLike(rate), ConstAs(rate, beta)), OnesLike(rate))
-		return [2]*Node{stays, comes}
-	}
-	return adam{orNothing(ok, Mul(rate, debias(adamFirst))), debias(adamSecond), mix(adamFirst), mix(adamSecond)}
-}
-
-// apply returns the weights and moments after a step along the gradient.
-func (a adam) apply(w, grad, first, second *Node) (newW, newFirst, newSecond *Node) {
-	mix := func(old, now *Node, by [2]*Node) *Node {
-		return Add(Mul(old, over(by[0], old)), Mul(now, over(by[1], now)))
-	}
-	first, second = mix(first, grad, a.mixFirst), mix(second, Square(grad), a.mixSecond)
-	size := Sqrt(Mul(second, a.second))
-	size = Add(size, ConstAs(size, adamEpsilon))
-	return Sub(w, Div(Mul(over(a.rate, w), first), size)), first, second
 }

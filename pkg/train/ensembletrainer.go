@@ -100,13 +100,13 @@ func rateRows(steps int) int {
 // inputs are what tells the members apart, and the data.
 func (t *Trainer) inputs(cfgs []Config, data *tensors.Tensor) []*tensors.Tensor {
 	k, rows := len(cfgs), rateRows(cfgs[0].Steps)
-	rates, decay, clip, keys := make([]float32, rows*k), make([]float32, 2*k), make([]float32, k), make([]uint32, 0, 2*k)
+	rates, fresh, clip, keys := make([]float32, rows*k), make([]float32, k), make([]float32, k), make([]uint32, 0, 2*k)
 	var numbers []float32
 	for m, c := range cfgs {
 		for i := range c.Steps {
 			rates[i*k+m] = float32(c.Rate(i))
 		}
-		decay[m], decay[k+m] = float32(1-c.EMA), float32(math.Log(c.EMA))
+		fresh[m] = float32(1 - c.EMA)
 		clip[m] = float32(c.ClipNorm)
 		if c.ClipNorm == 0 {
 			clip[m] = float32(math.Inf(1))
@@ -123,7 +123,7 @@ func (t *Trainer) inputs(cfgs []Config, data *tensors.Tensor) []*tensors.Tensor 
 	}
 	return []*tensors.Tensor{
 		tensors.FromFlatDataAndDimensions(rates, rows, k),
-		tensors.FromFlatDataAndDimensions(decay, 2, k),
+		tensors.FromValue(fresh),
 		tensors.FromFlatDataAndDimensions(clip, k),
 		tensors.FromFlatDataAndDimensions(keys, k, 2),
 		tensors.FromFlatDataAndDimensions(numbers, len(numbers)/k, k),

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"math"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -10,8 +9,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
-	"github.com/gomlx/gomlx/ml/train"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/scoresde/scoresde/pkg/backend"
 )
@@ -46,7 +43,6 @@ func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node 
 	g := i.Graph()
 	store := t.store
 	scope := store.Scope(t.scope)
-	before := snapshot(store, g)
 
 	rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
 	rng, batch := t.draw(rngVar.NodeValue(g), inputs[inputTables:])
@@ -56,15 +52,17 @@ func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node 
 	grads, norm := t.clipped(l, weights)
 	ok := And(LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), And(IsFinite(norm), IsFinite(l)))
 
-	optimizer.LearningRateVar(scope, l.DType(), t.LearningRate).
-		SetNodeValue(Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1))))
-	optimizer.Adam().LearningRate(t.LearningRate).Done().(train.OptimizeWithGradients).
-		UpdateGraphWithGradients(scope, grads, l.DType())
-	t.updateAverages(g, weights, i)
-	rngVar.SetNodeValue(settled(rng))
-	for v, old := range before {
-		v.SetNodeValue(Where(ok, v.NodeValue(g), old))
+	rate := Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1)))
+	update, average := newAdam(i, rate, ok), orNothing(ok, averaging(i, Const(g, float32(1-t.EMA))))
+	for k, v := range weights {
+		m, s, e := t.companion(firstMoments, v), t.companion(secondMoments, v), t.companion(t.average, v)
+		w, first, second := update.apply(v.NodeValue(g), grads[k], m.NodeValue(g), s.NodeValue(g))
+		v.SetNodeValue(w)
+		m.SetNodeValue(first)
+		s.SetNodeValue(second)
+		e.SetNodeValue(towards(e.NodeValue(g), w, average))
 	}
+	rngVar.SetNodeValue(Where(ok, settled(rng), rngVar.NodeValue(g)))
 	bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
 	return []*Node{t.addLoss(state[stateLossSums], Where(ok, l, ScalarZero(g, l.DType())), i), bad}
 }
@@ -111,36 +109,16 @@ func (r Recipe) clipped(loss *Node, weights []*model.Variable) (grads []*Node, n
 	return grads, norm
 }
 
-// updateAverages moves the averaged weights towards the weights by (1-EMA)/(1-EMA^(i+1)): the recursion of the
-// bias-corrected exponential moving average, whose first value is the first weights themselves.
-func (t *training) updateAverages(g *Graph, weights []*model.Variable, i *Node) {
-	rate := ScalarOne(g, dtypes.Float32)
-	if t.EMA > 0 {
-		n := AddScalar(ConvertDType(i, dtypes.Float32), 1)
-		grown := Neg(Expm1(MulScalar(n, math.Log(t.EMA)))) // 1 - EMA^(i+1), to the last digit at small i
-		rate = Div(Const(g, float32(1-t.EMA)), grown)
-	}
-	for _, v := range weights {
-		e := t.averaged(v)
-		old := e.NodeValue(g)
-		e.SetNodeValue(Add(old, Mul(ConvertDType(rate, old.DType()), Sub(v.NodeValue(g), old))))
-	}
-}
+// The variables that stand beside each weight.
+const (
+	firstMoments  = "/training/first"
+	secondMoments = "/training/second"
+)
 
-// averaged is the variable under average that belongs to v under scope.
-func (t *training) averaged(v *model.Variable) *model.Variable {
-	path := t.average + strings.TrimPrefix(v.Path(), t.scope)
+// companion is the variable under root that belongs to weight v, 0 at first.
+func (t *training) companion(root string, v *model.Variable) *model.Variable {
+	path := root + strings.TrimPrefix(v.Path(), t.scope)
 	return t.store.VariableWithShape(path, v.Shape(), initializer.Zero).SetTrainable(false)
-}
-
-// snapshot returns the present values of all variables in use, so that a bad step can be undone. Variables that do not
-// exist yet (on the first tracing of the step) need no undoing.
-func snapshot(store *model.Store, g *Graph) map[*model.Variable]*Node {
-	values := map[*model.Variable]*Node{}
-	for v := range store.IterVariables() {
-		values[v] = v.NodeValue(g)
-	}
-	return values
 }
 
 // settled is a random state all of whose words are defined. GoMLX's Go engine uses two of the three and leaves what
