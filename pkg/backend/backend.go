@@ -70,6 +70,12 @@ var Go = sync.OnceValue(func() compute.Backend {
 // inside a loop body, so there the host drives the steps.
 func OnDevice(b compute.Backend) bool { return strings.HasPrefix(b.Name(), "xla") }
 
+// IsCUDA tells whether the backend computes on an NVIDIA device.
+func IsCUDA(b compute.Backend) bool {
+	x, ok := b.(*xla.Backend)
+	return ok && x.IsCUDA()
+}
+
 // newGo opens the Go engine without the line that it prints to standard output, which would stand in every notebook.
 func newGo() (compute.Backend, error) {
 	stdout := os.Stdout

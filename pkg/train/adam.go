@@ -3,7 +3,6 @@ package train
 import (
 	"math"
 
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -25,7 +24,7 @@ const adamFirst, adamSecond, adamEpsilon = 0.9, 0.999, 1e-7
 // gradient: its rates are 0.
 func newAdam(i, rate, ok *Node) adam {
 	missing := func(beta float64) *Node { // 1 - beta^(i+1), to the last digit at small i
-		n := stepsTaken(i)
+		n := stepsTaken(i, rate)
 		return Neg(Expm1(Mul(n, ConstAs(n, math.Log(beta)))))
 	}
 	return adam{
@@ -54,7 +53,7 @@ const averageRamp = 0.05
 //
 // where fresh is 1 - EMA, a scalar or [members].
 func averaging(i, fresh *Node) *Node {
-	n := stepsTaken(i)
+	n := stepsTaken(i, fresh)
 	ramp := Neg(Expm1(Div(ConstAs(n, -math.Ln2/averageRamp), n)))
 	return Max(fresh, ramp)
 }
@@ -74,9 +73,9 @@ func orNothing(ok, v *Node) *Node {
 	return Where(ok, v, ZerosLike(v))
 }
 
-// stepsTaken is i + 1.
-func stepsTaken(i *Node) *Node {
-	n := ConvertDType(i, dtypes.Float32)
+// stepsTaken is i + 1 in the type of like.
+func stepsTaken(i, like *Node) *Node {
+	n := ConvertDType(i, like.DType())
 	return Add(n, ConstAs(n, 1.0))
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/optimizer"
 
 	"github.com/scoresde/scoresde/pkg/run"
 )
@@ -36,6 +37,9 @@ func (t *training) load(finished bool) (fresh bool, err error) {
 		return false, nil
 	}
 	for v := range store.IterVariables() {
+		if v.Path() == "/"+optimizer.GlobalStepVariableName { // GoMLX adds it to what it writes
+			continue
+		}
 		own, err := t.store.CreateVariable(v.Path(), v.MustValue())
 		if err != nil {
 			return false, fmt.Errorf("train: %w", err)

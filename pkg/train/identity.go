@@ -15,7 +15,7 @@ import (
 )
 
 // recipeVersion changes when the same configuration would train something else.
-const recipeVersion = 3
+const recipeVersion = 4
 
 // id identifies the run on these tables (data, and conditions where there are some): a hash over the resolved
 // configuration and the numbers. It must be the same in every process, since each notebook cell is one, so nothing like

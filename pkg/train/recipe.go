@@ -18,7 +18,7 @@ type Recipe struct {
 	LearningRate float64 // Adam's, after the warm-up
 	WarmUp       int     // steps of linear warm-up; the rate then falls to 0 along a cosine
 	ClipNorm     float64 // bound on the global norm of the gradient; 0: none
-	EMA          float64 // decay of the average of the weights, in [0, 1); 0 keeps the last weights
+	EMA          float64 // decay of the average of the weights, in [0, 1), after a ramp; 0 keeps the last weights
 	Seed         int64
 }
 

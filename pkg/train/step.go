@@ -43,6 +43,7 @@ func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node 
 	g := i.Graph()
 	store := t.store
 	scope := store.Scope(t.scope)
+	before := snapshot(store, g)
 
 	rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
 	rng, batch := t.draw(rngVar.NodeValue(g), inputs[inputTables:])
@@ -52,6 +53,7 @@ func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node 
 	grads, norm := t.clipped(l, weights)
 	ok := And(LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), And(IsFinite(norm), IsFinite(l)))
 
+	undo(ok, before)
 	rate := Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1)))
 	update, average := newAdam(i, rate, ok), orNothing(ok, averaging(i, Const(g, float32(1-t.EMA))))
 	for k, v := range weights {
@@ -107,6 +109,29 @@ func (r Recipe) clipped(loss *Node, weights []*model.Variable) (grads []*Node, n
 		}
 	}
 	return grads, norm
+}
+
+// snapshot returns the present values of all variables, in order of creation. Variables that do not exist yet (on the
+// first tracing of the step) are not among them.
+func snapshot(store *model.Store, g *Graph) (values []present) {
+	for v := range store.IterVariables() {
+		values = append(values, present{v, v.NodeValue(g)})
+	}
+	return values
+}
+
+type present struct {
+	variable *model.Variable
+	value    *Node
+}
+
+// undo takes back, where the step is not ok, what the network itself has done to its variables.
+func undo(ok *Node, before []present) {
+	for _, p := range before {
+		if now := p.variable.NodeValue(ok); now != p.value {
+			p.variable.SetNodeValue(Where(ok, now, p.value))
+		}
+	}
 }
 
 // The variables that stand beside each weight.

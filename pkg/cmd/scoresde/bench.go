@@ -79,6 +79,8 @@ var measurements = []struct {
 	{"device_vs_host_1", deviceVersusHost},
 	{"train_3x256_1024", training(nets.MLP{Width: 256, Depth: 3}, 1024, 300)},
 	{"train_3x128_64", training(nets.MLP{Width: 128, Depth: 3}, 64, 3000)},
+	{"conv_sample", convSampling},
+	{"conv_train", inFolder(convTraining)},
 	{"checkpoint_500", inFolder(checkpointing)},
 	{"compile_n", compileN},
 	{"ensemble_8", ensembleVersusTurns(8)},

@@ -1,6 +1,7 @@
 // Package loop repeats a graph step many times. On XLA the whole loop is one While inside one executable, so that a
 // step costs microseconds instead of a call into PJRT; on the Go engine, whose While bodies cannot hold gradients, the
-// host drives the same step. Samplers and training use it alike.
+// host drives the same step, and so it does on XLA for a CPU where the step holds convolutions that would be slow inside a
+// While. Samplers and training use it alike.
 package loop
 
 import (
@@ -146,6 +147,9 @@ func (l *Loop) trace(state, inputs []*tensors.Tensor) error {
 					l.vars = append(l.vars, v)
 				}
 			}
+		}
+		if slowInLoops(g) && !backend.IsCUDA(l.backend) {
+			l.device = false
 		}
 		traced = true
 		panic(errTraced) // nothing of this graph is to be compiled

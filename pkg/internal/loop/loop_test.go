@@ -199,3 +199,45 @@ func TestPanics(t *testing.T) {
 		}
 	}
 }
+
+// TestConvolutions: a step whose gradients would be slow inside a While is driven by the host, and one that only convolves
+// is not; both give the numbers of steps driven by the host.
+func TestConvolutions(t *testing.T) {
+	descend := func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
+		loss := ReduceAllSum(Square(Convolve(state[0], inputs[0]).PadSame().Done()))
+		return []*Node{Sub(state[0], MulScalar(Gradient(loss, state[0])[0], 0.01))}
+	}
+	smooth := func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
+		return []*Node{Convolve(state[0], inputs[0]).PadSame().Done()}
+	}
+	x, kernel := make([]float32, 2*5*5), []float32{0, .1, .2, .1, .5, .1, .3, .1, 0}
+	for i := range x {
+		x[i] = float32(i%7) - 3
+	}
+	for name, b := range backendtest.All(t) {
+		state, inputs := []*tensors.Tensor{tensors.FromFlatDataAndDimensions(x, 2, 5, 5, 1)}, []*tensors.Tensor{tensors.FromFlatDataAndDimensions(kernel, 3, 3, 1, 1)}
+		for _, c := range []struct {
+			step   Step
+			device bool
+		}{{descend, false}, {smooth, backend.OnDevice(b)}} {
+			l := New(b, nil, 1, c.step)
+			got, err := l.Run(0, 4, state, inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := New(b, nil, 1, c.step).OnHost().Run(0, 4, state, inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.device != c.device {
+				t.Errorf("%s: on the device %t, want %t", name, l.device, c.device)
+			}
+			g, w := tensors.MustCopyFlatData[float32](got[0]), tensors.MustCopyFlatData[float32](want[0])
+			for k := range w {
+				if math.Abs(float64(g[k]-w[k])) > 1e-4 {
+					t.Errorf("%s: value %d is %g, want %g", name, k, g[k], w[k])
+				}
+			}
+		}
+	}
+}
