@@ -15,6 +15,7 @@ import (
 func TestLearnedLevels(t *testing.T) {
 	b := onXLA(t)
 	continuous, data := FourGaussians(3000)
+	continuous.Batch = 200
 	ve := sde.VE{SigmaMin: 0.01, SigmaMax: 4, Times: sde.Span{Eps: 0, T: 1}}
 	ddpm, err := sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2))
 	if err != nil {

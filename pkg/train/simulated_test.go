@@ -150,6 +150,7 @@ func TestSimulatedAffineScore(t *testing.T) {
 	b := onXLA(t)
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 8, Times: sde.Span{Eps: 0.05, T: 1}}
 	cfg, data := FourGaussians(3000)
+	cfg.Batch = 128
 	var errors []float64
 	for _, o := range []objective.Matching{
 		objective.Simulated{Forward: sde.Affine(vp), Reference: vp, Steps: 20, Time: objective.Stratified{}, Trace: objective.Exact{}},
