@@ -111,6 +111,7 @@ func (s *Sampler) Adaptive(ctx context.Context, tol Tolerance, set Settings) (*A
 func (set Settings) adaptive() error {
 	for name, given := range map[string]bool{
 		"Steps": set.Steps != 0, "Schedule": set.Schedule != nil, "Snapshots": len(set.Snapshots) > 0, "HostLoop": set.HostLoop,
+		"LastMean": set.LastMean,
 	} {
 		if given {
 			return fmt.Errorf("sampler: Settings.%s is for methods with fixed steps, want none with adaptive ones", name)

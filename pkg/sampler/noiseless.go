@@ -40,6 +40,9 @@ func stepsToZero(m Method) bool {
 // fallingGrid is the grid of a run with m. If m allows, its last time may be 0, below Eps.
 func (s *Sampler) fallingGrid(m Method, set Settings) ([]float64, error) {
 	span := s.problem.SDE.Span()
+	if set.LastMean {
+		return set.levels(span)
+	}
 	grid, err := set.times(span)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,13 @@ func (p Problem) dtype() dtypes.DType {
 	return p.DType
 }
 
-// Settings say how a Method is run. None of them causes a compilation.
+// Settings say how a Method is run. None of them causes a compilation, but Denoise and LastMean one each for their step.
+//
+// With LastMean the last of the Steps goes from Eps to noise 0, where Alpha is 1 and Sigma 0 on every process, and its mean is
+// kept without the noise: algorithms 2 and 3 of Song et al. (2021) and their published code. The Schedule leads from T to Eps in
+// the Steps-1 others, so that Steps is the paper's number N of noise levels; a PC that corrects first corrects at each of them,
+// in 2N evaluations. It wants a predictor that follows from Alpha and Sigma alone: ReverseDiffusion, Ancestral, WideAncestral
+// or DDIM.
 type Settings struct {
 	Steps     int                                // N >= 1
 	Schedule  Schedule                           // nil: UniformSchedule
@@ -61,6 +67,7 @@ type Settings struct {
 	Init      *tensors.Tensor                    // [N, Dim] start; nil: N(0, PriorStd^2 I)
 	Snapshots []float64                          // times at which to keep the state, taken at the nearest point of the grid
 	Denoise   bool                               // end with the posterior mean (x + Sigma^2 score)/Alpha at the last time, one more evaluation
+	LastMean  bool                               // end as the published algorithms do, see below
 	HostLoop  bool                               // one call per step instead of one device loop: for comparison only
 	Progress  func(done, total int, note string) // called a few times per second
 }
@@ -91,7 +98,7 @@ type Result struct {
 	X         *tensors.Tensor   // [N, Dim], the last state
 	Aux       []*tensors.Tensor // what a Carrier carried at the end
 	Snapshots []Snapshot        // in the order of Settings.Snapshots
-	Grid      []float64         // the times, Steps+1 of them
+	Grid      []float64         // the times, Steps+1 of them; with LastMean the last is 0 and stands for noise 0
 	NFE       int               // evaluations of the score, each on the whole batch
 	Status    Status
 	Step      int // steps taken; with NonFinite, the step that failed

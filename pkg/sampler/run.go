@@ -27,6 +27,7 @@ type Sampler struct {
 	begins  map[string]*model.Exec
 	prior   *model.Exec
 	tweedie *model.Exec
+	lasts   map[string]*model.Exec
 }
 
 // New prepares to sample a problem on a backend.
@@ -37,7 +38,9 @@ func New(b compute.Backend, p Problem) (*Sampler, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	return &Sampler{backend: b, problem: p, loops: map[string]*loop.Loop{}, begins: map[string]*model.Exec{}}, nil
+	return &Sampler{
+		backend: b, problem: p, loops: map[string]*loop.Loop{}, begins: map[string]*model.Exec{}, lasts: map[string]*model.Exec{},
+	}, nil
 }
 
 // Run is New and Sampler.Run in one, for a single run.
@@ -73,12 +76,20 @@ func (s *Sampler) Run(ctx context.Context, m Method, set Settings) (*Result, err
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
+	toClean, err := set.lastMean(m)
+	if err != nil {
+		return nil, err
+	}
 	grid, err := s.fallingGrid(m, set)
 	if err != nil {
 		return nil, err
 	}
 	res, err := s.follow(ctx, m, grid, set)
-	if err == nil && set.Denoise {
+	switch {
+	case err != nil:
+	case toClean:
+		err = s.finish(m.(PC), res, set.Seed)
+	case set.Denoise:
 		err = s.denoise(res)
 	}
 	return res, err
@@ -102,7 +113,7 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	if err != nil {
 		return nil, err
 	}
-	inputs := []*tensors.Tensor{s.problem.column(loop.Padded(grid)...), s.problem.column(append(m.Knobs(), 0)...)} // never empty
+	inputs := []*tensors.Tensor{s.problem.column(loop.Padded(grid)...), s.knobs(m)}
 	aux, err := s.begin(m, x, grid[0], inputs[inputKnobs])
 	if err != nil {
 		return nil, fmt.Errorf("sampler: %s: %w", m, err)
@@ -244,6 +255,7 @@ const (
 	lawStream   = iota // the start of Backward, on the host
 	stepStream         // the steps
 	startStream        // the start of Run
+	lastStream         // the corrections before the step to noise 0
 )
 
 // denoise replaces the last state by the posterior mean at the last time.
