@@ -111,8 +111,8 @@ lint: setup
 # What measures time runs by itself: other tests beside it are load.
 go-test: lint
 	@echo '== go test'
-	@SCORESDE_BACKEND= go test -skip '^TestRequiredRatios$$' ./pkg/...
-	@SCORESDE_BACKEND= go test -run '^TestRequiredRatios$$' ./pkg/cmd/scoresde
+	@SCORESDE_BACKEND= go test -timeout 60m -skip '^TestRequiredRatios$$' ./pkg/...
+	@SCORESDE_BACKEND= go test -timeout 60m -run '^TestRequiredRatios$$' ./pkg/cmd/scoresde
 
 # A real Slurm is started on this machine, where one is installed; SCORESDE_SLURM=install installs it (as root, on Debian).
 slurm-test: go-test

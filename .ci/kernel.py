@@ -2,6 +2,7 @@
 
 kernel.json holds absolute paths: after the repository is moved, the next `make` corrects them.
 """
+import ctypes
 import json
 import os
 import subprocess
@@ -34,10 +35,18 @@ def link(path, target):
     path.symlink_to(relative)
 
 
+def usable(library):
+    """Whether this machine's loader takes the plugin: it may be too old for one that is newer."""
+    try:
+        return hasattr(ctypes.CDLL(str(library)), "GetPjrtApi")
+    except OSError:
+        return False
+
+
 def link_plugin():
     """The plugin that a person fetched (PJRT=upstream) goes first, then the wheels' in the order of their speed."""
     candidates = [VENV / "lib/go-xla/pjrt_c_api_cpu_plugin.so", *(SITE / wheel for wheel in WHEELS)]
-    found = next((c for c in candidates if c.exists()), None)
+    found = next((c for c in candidates if c.exists() and usable(c)), None)
     if found:
         link(PLUGIN, found)
     else:

@@ -32,15 +32,16 @@ func peak(t *testing.T) float64 {
 }
 
 // TestMemoryDoesNotGrow: twice the evaluations take no more memory. Keeping even one hidden layer of each evaluation
-// would take 5000 x 128 floats more for each, hundreds of MiB in all.
+// would take 2000 x 128 floats more for each, a hundred MiB and more in all.
 func TestMemoryDoesNotGrow(t *testing.T) {
+	const rows = 2000
 	b, s := backend.MustOpen(), processes[1]
 	m := &score.Model{SDE: s, Parametrisation: score.EDM, Net: nets.MLP{Width: 128, Depth: 3}, Std: 0.73, Store: model.NewStore(), Name: "memory"}
 	if err := m.Init(b, 2); err != nil {
 		t.Fatal(err)
 	}
 	lab := must(New(b, m.Live(), s, 2))
-	x := law.Sample(rand.New(rand.NewPCG(1, 1)), 5000)
+	x := law.Sample(rand.New(rand.NewPCG(1, 1)), rows)
 	evaluate := func(tol float64) float64 {
 		return must(lab.LogProb(context.Background(), x, Settings{Control: ode.Control{Abs: tol, Rel: tol, WholeStep: true}})).ODE.NFE
 	}
@@ -52,7 +53,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	if many < 2*few {
 		t.Fatalf("%.0f evaluations after %.0f: too few more to tell", many, few)
 	}
-	if layer := 5000 * 128 * 4.0 / (1 << 20); grown > layer*(many-few)/2 {
+	if layer := rows * 128 * 4.0 / (1 << 20); grown > layer*(many-few)/2 {
 		t.Errorf("memory grew by %.0f MiB over %.0f evaluations of %.1f MiB a layer", grown, many-few, layer)
 	}
 }

@@ -46,7 +46,7 @@ func TestFlowOrders(t *testing.T) {
 		lab := must(New(backend.Go(), Problem{SDE: s, Score: score.Exact(law, s), N: 5, Dim: 1, DType: dtypes.Float64}))
 		for method, order := range flows() {
 			var errors []float64
-			for _, n := range []int{150, 300} {
+			for _, n := range []int{100, 200} {
 				r := must(lab.Run(context.Background(), method, Settings{Steps: n, Schedule: schedule, Init: Tensor(x, dtypes.Float64)}))
 				var gap mat.Dense
 				gap.Sub(r.Samples(), want)

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"net/textproto"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -13,7 +18,7 @@ import (
 
 // examineBackend opens the backend and measures it.
 func examineBackend() []finding {
-	threads := finding{good, "threads", fmt.Sprintf("%d of %d cores", runtime.GOMAXPROCS(0), runtime.NumCPU()), ""}
+	threads := finding{good, "threads", fmt.Sprintf("%d, on %d cores", backend.Threads(), runtime.NumCPU()), ""}
 	b, err := backend.Open()
 	if err != nil {
 		return []finding{{missing, "backend", err.Error(), "make setup, or unset SCORESDE_BACKEND and GOMLX_BACKEND"}, threads, examineGPU("")}
@@ -28,14 +33,38 @@ func examineBackend() []finding {
 	return append(found, devices(b), threads, speed(b), examineGPU(info.Name))
 }
 
-// plugin tells the version of the PJRT interface that a plugin speaks.
+// plugin tells where a plugin comes from and the version of the PJRT interface that it speaks.
 func plugin(path string) finding {
 	p, err := pjrt.GetPlugin(path) // loaded already: no second copy
 	if err != nil {
 		return finding{missing, "PJRT plugin", fmt.Sprintf("%s: %v", path, err), "make setup"}
 	}
 	major, minor := p.Version()
-	return finding{good, "PJRT plugin", fmt.Sprintf("%s, version %d.%d", path, major, minor), ""}
+	return finding{good, "PJRT plugin", fmt.Sprintf("PJRT %d.%d, %s, %s", major, minor, origin(path), path), ""}
+}
+
+// origin names the Python package that a plugin belongs to, with its version and what it says of itself, as the metadata
+// beside it have them.
+func origin(path string) string {
+	const unknown = "of no Python package"
+	file, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return unknown
+	}
+	folder := filepath.Dir(file)
+	found, err := filepath.Glob(folder + "-*.dist-info/METADATA") // no folder of packages has signs of patterns in its name
+	if err != nil || len(found) != 1 {
+		return unknown
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		return unknown
+	}
+	header, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(data))).ReadMIMEHeader()
+	if err != nil && len(header) == 0 {
+		return unknown
+	}
+	return fmt.Sprintf("package %s %s (%s)", header.Get("Name"), header.Get("Version"), header.Get("Summary"))
 }
 
 func devices(b compute.Backend) finding {
