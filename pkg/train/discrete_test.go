@@ -14,8 +14,8 @@ import (
 // that is trained at all times (001-4, 001-6).
 func TestLearnedLevels(t *testing.T) {
 	b := onXLA(t)
-	continuous, data := FourGaussians(3000)
-	continuous.Batch = 200
+	continuous, data := FourGaussians(2000)
+	continuous.Batch = 128
 	ve := sde.VE{SigmaMin: 0.01, SigmaMax: 4, Times: sde.Span{Eps: 0, T: 1}}
 	ddpm, err := sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2))
 	if err != nil {

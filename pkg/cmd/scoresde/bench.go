@@ -83,7 +83,6 @@ var measurements = []struct {
 	{"conv_train", inFolder(convTraining)},
 	{"checkpoint_500", inFolder(checkpointing)},
 	{"compile_n", compileN},
-	{"ensemble_8", ensembleVersusTurns(8)},
 	{"ensemble_64", ensembleVersusProcesses(64)},
 }
 

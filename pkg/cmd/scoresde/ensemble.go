@@ -34,58 +34,6 @@ func configurations(n int, seed int64) []train.Config {
 	return cfgs
 }
 
-// ensembleVersusTurns compares members that train side by side with the same ones after one another on the executable of
-// one, both compiled before, from the call to the trained model on the disk.
-func ensembleVersusTurns(members int) func(*lab) (benchmark, error) {
-	return inFolder(func(l *lab, dir string) (benchmark, error) {
-		if !backend.OnDevice(l.backend) {
-			return benchmark{}, errNotOnDevice
-		}
-		one, all, data := train.NewTrainer(l.backend), train.NewTrainer(l.backend), normals(1000)
-		fit := func(t *train.Trainer, cfgs []train.Config) (time.Duration, error) {
-			start := time.Now()
-			_, err := t.Fit(context.Background(), cfgs, data, train.Settings{Dir: dir})
-			return time.Since(start), err
-		}
-		var turns, together time.Duration
-		var ratios []float64
-		for k := range 1 + max(3, l.repeats) { // the first compiles
-			cfgs := configurations(members, int64(1000*k))
-			var sum time.Duration
-			for m := range cfgs {
-				took, err := fit(one, cfgs[m:m+1])
-				if err != nil {
-					return benchmark{}, err
-				}
-				sum += took
-			}
-			took, err := fit(all, cfgs)
-			if err != nil {
-				return benchmark{}, err
-			}
-			if k == 0 {
-				continue
-			}
-			if k == 1 || sum < turns {
-				turns = sum
-			}
-			if k == 1 || took < together {
-				together = took
-			}
-			ratios = append(ratios, sum.Seconds()/took.Seconds())
-		}
-		if one.Builds() != 1 || all.Builds() != 1 {
-			return benchmark{}, fmt.Errorf("%d and %d executables, want 1 each", one.Builds(), all.Builds())
-		}
-		each := together.Seconds() * 1e3 / float64(members*ensembleSteps)
-		return benchmark{
-			Name: fmt.Sprintf("ensemble_%d", members), Value: each, Unit: "ms/step/member", Ratio: median(ratios),
-			Of:     fmt.Sprintf("%d in turn on the compiled executable of one", members),
-			detail: fmt.Sprintf("%.3g s, in turn %.3g s", together.Seconds(), turns.Seconds()),
-		}, nil
-	})
-}
-
 // memberVariable in the environment makes this program train that member of configurations(n, 1), or all of them, and end:
 // "k n dir" with k = -1 for all. It is looked at before the arguments, which are a test's where a test measures.
 const memberVariable = "SCORESDE_BENCH_MEMBER"
