@@ -59,7 +59,7 @@ func (c *Classifier) weights() weights {
 // Scope is the path of the weights under training.
 func (c *Classifier) Scope() string { return scope(c.Name, "classifier") }
 
-// EMAScope is the path of their bias-corrected exponential moving average.
+// EMAScope is the path of their exponential moving average.
 func (c *Classifier) EMAScope() string { return scope(c.Name, "ema/classifier") }
 
 // String names the classifier by its parts.

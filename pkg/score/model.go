@@ -79,7 +79,7 @@ func (m *Model) weights() weights {
 // Scope is the path of the weights under training.
 func (m *Model) Scope() string { return scope(m.Name, "score") }
 
-// EMAScope is the path of their bias-corrected exponential moving average.
+// EMAScope is the path of their exponential moving average.
 func (m *Model) EMAScope() string { return scope(m.Name, "ema/score") }
 
 // String names the model by its parts.
