@@ -45,7 +45,6 @@ func TestSimulatedDoubleWell(t *testing.T) {
 	cfg.Objective = objective.Simulated{Forward: process, Reference: reference, Steps: 32, Time: objective.Stratified{}, Trace: objective.Exact{}}
 	cfg.Parametrisation = score.Epsilon // the law is far from the Gaussian about which score.EDM learns a correction
 	cfg.Recipe = cfg.over(6000)
-	cfg.Batch = 200
 	start := time.Now()
 	f := mustFit(t, cfg, blob(1), Settings{Backend: b, Dir: t.TempDir()})
 	t.Logf("trained in %.1f s", time.Since(start).Seconds())

@@ -18,7 +18,7 @@ import (
 
 // examineBackend opens the backend and measures it.
 func examineBackend() []finding {
-	threads := finding{good, "threads", fmt.Sprintf("%d, on %d cores", backend.Threads(), runtime.NumCPU()), ""}
+	threads := finding{good, "threads", fmt.Sprintf("%d of %d cores", backend.Threads(), runtime.NumCPU()), ""}
 	b, err := backend.Open()
 	if err != nil {
 		return []finding{{missing, "backend", err.Error(), "make setup, or unset SCORESDE_BACKEND and GOMLX_BACKEND"}, threads, examineGPU("")}
