@@ -24,8 +24,7 @@ func uneven() dist.Mixture {
 }
 
 // TestGuideIsTheClassScore: score and gradient of the log posterior sum to the score (alpha mu_y - x)/v of class y
-// alone (000-16; report, eq 8 with the logarithm that E4 adds), for every process. On XLA one process stands for all: each
-// compiles, and they differ in formulas that pkg/sde tests there.
+// alone (000-16; report, eq 8 with the logarithm that E4 adds), for every process.
 func TestGuideIsTheClassScore(t *testing.T) {
 	law := uneven()
 	labels := []int{2, 0, 3, 1, 1, 2, 0, 3}
@@ -33,9 +32,6 @@ func TestGuideIsTheClassScore(t *testing.T) {
 	for name, b := range backendtest.All(t) {
 		each, one := must(NewLabels(labels, 4)), must(NewLabels([]int{all}, 4))
 		for _, s := range sde.All() {
-			if _, ours := s.(sde.SubVP); backend.OnDevice(b) && !ours {
-				continue
-			}
 			guided := func(y *Labels) field {
 				return Guide(score.Exact(law, s), Class(score.ExactPosterior(law, s), y), nil)
 			}

@@ -17,14 +17,9 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// songs are the three processes of Song et al. 2021; on XLA, where each compiles, one for all: they differ in formulas that
-// pkg/sde tests there.
-func songs(b compute.Backend) []sde.SDE {
-	all := []sde.SDE{sde.SubVP{BetaMin: 0.1, BetaMax: 20}, ve, sde.VP{BetaMin: 0.1, BetaMax: 20}}
-	if backend.OnDevice(b) {
-		return all[:1]
-	}
-	return all
+// songs are the three processes of Song et al. 2021.
+func songs() []sde.SDE {
+	return []sde.SDE{ve, sde.VP{BetaMin: 0.1, BetaMax: 20}, sde.SubVP{BetaMin: 0.1, BetaMax: 20}}
 }
 
 // mixture is a mixture of one Gaussian.
@@ -84,7 +79,7 @@ func TestPiGDMExact(t *testing.T) {
 	}
 	law := mixture([]float64{0.5, -0.2, 1}, cov)
 	for name, b := range backendtest.All(t) {
-		for _, s := range songs(b) {
+		for _, s := range songs() {
 			for m, noise := range map[int]float64{1: 0, 2: 0.3} {
 				a, y := normals(source(uint64(m)), m, 3), []float64{0.7, -1.1}[:m]
 				o := must(Observe(a, noise, row(y...)))
@@ -111,7 +106,7 @@ func TestTMPDExact(t *testing.T) {
 	}
 	y := []float64{0.7, -1.1}
 	for name, b := range backendtest.All(t) {
-		for _, s := range songs(b) {
+		for _, s := range songs() {
 			for _, noise := range []float64{0, 0.3} {
 				o := must(Observe(a, noise, row(y...)))
 				checkLikelihood(t, b, fmt.Sprintf("%s, noise %g", name, noise), o, o.TMPD(score.Exact(law, s), s), law, y, s)
@@ -197,12 +192,9 @@ func TestPiGDMSamplesThePosterior(t *testing.T) {
 	y := []float64{1.4}
 	for name, b := range backendtest.All(t) {
 		for _, s := range []sde.SDE{ve, sde.VP{BetaMin: 0.1, BetaMax: 20}} {
-			n, steps := 20000, 500
+			n, steps := 20000, 1000
 			if !backend.OnDevice(b) {
 				n, steps = 1000, 300
-				if s != sde.SDE(ve) {
-					continue // slow, and of less power than XLA's many samples
-				}
 			}
 			o := must(Observe(mat.NewDense(1, 2, []float64{1, 0.5}), 0.3, row(y...)))
 			posterior, _, err := o.Exact(law, y)

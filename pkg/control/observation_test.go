@@ -197,7 +197,6 @@ func TestObservationFits(t *testing.T) {
 	const n = 5
 	for name, b := range backendtest.All(t) {
 		p := problem(law, ve, n)
-		lab := must(sampler.New(b, p)) // which draws from the prior by one executable
 		for _, c := range []struct {
 			o         *Observation
 			says      string
@@ -212,21 +211,21 @@ func TestObservationFits(t *testing.T) {
 			projected := p
 			projected.Score = Guide(p.Score, c.o.TMPD(p.Score, ve), nil)
 			for _, use := range []struct {
-				lab        *sampler.Sampler
+				p          sampler.Problem
 				m          sampler.Method
 				takesNoise bool
 			}{
-				{lab, Impute(sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: 0.1}}, c.o), false},
-				{lab, sampler.PC{Predictor: RePaint{sampler.Ancestral{}, c.o, 2}}, false},
-				{lab, sampler.PC{Predictor: DPS{sampler.ReverseDiffusion{}, c.o, nil}}, true},
-				{must(sampler.New(b, guided)), predict, true},
-				{must(sampler.New(b, projected)), predict, true},
+				{p, Impute(sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: 0.1}}, c.o), false},
+				{p, sampler.PC{Predictor: RePaint{sampler.Ancestral{}, c.o, 2}}, false},
+				{p, sampler.PC{Predictor: DPS{sampler.ReverseDiffusion{}, c.o, nil}}, true},
+				{guided, predict, true},
+				{projected, predict, true},
 			} {
 				if use.takesNoise && c.onlyExact {
 					continue
 				}
 				steps := 0
-				r, err := use.lab.Run(t.Context(), use.m, sampler.Settings{Steps: 3, Progress: func(int, int, string) { steps++ }})
+				r, err := sampler.Run(t.Context(), b, use.p, use.m, sampler.Settings{Steps: 3, Progress: func(int, int, string) { steps++ }})
 				refused(t, fmt.Sprintf("%s: %s", name, use.m), err, c.says)
 				if r != nil || steps != 0 {
 					t.Errorf("%s: %s: took steps before it refused", name, use.m)

@@ -39,8 +39,7 @@ func modeOf(x []float64) int {
 // half is the observation x_1 = 1/2 of a point in the plane.
 func half() *Observation { return must(Known([]bool{true, false}, row(0.5))) }
 
-// TestReplacedCoordinates end as alpha y + sigma z at Eps, whatever the free ones do. On XLA the method with the most parts
-// stands for all, since each compiles.
+// TestReplacedCoordinates end as alpha y + sigma z at Eps, whatever the free ones do.
 func TestReplacedCoordinates(t *testing.T) {
 	s := sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 0.3, T: 1}}
 	alpha, sigma := sde.At(s, 0.3)
@@ -48,15 +47,11 @@ func TestReplacedCoordinates(t *testing.T) {
 		const n = 2000
 		o := must(Observe(row(0.6, 0.8), 0, row(0.7)))
 		lab := must(sampler.New(b, problem(dist.FourGaussians(), s, n)))
-		methods := []sampler.Method{
-			Impute(sampler.PC{Predictor: sampler.StochasticHeun{}, Corrector: sampler.Langevin{SNR: 0.1}}, o),
+		for _, m := range []sampler.Method{
 			Impute(predict, o),
+			Impute(sampler.PC{Predictor: sampler.StochasticHeun{}, Corrector: sampler.Langevin{SNR: 0.1}}, o),
 			sampler.PC{Predictor: RePaint{sampler.Ancestral{}, o, 2}},
-		}
-		if backend.OnDevice(b) {
-			methods = methods[:1]
-		}
-		for _, m := range methods {
+		} {
 			x := run(t, lab, m, sampler.Settings{Steps: 4, Seed: 3}).Samples()
 			known := mat.NewDense(n, 1, product(x, o.basis.T()).RawMatrix().Data)
 			if o.basis.At(0, 0) < 0 {
@@ -72,7 +67,7 @@ func TestReplacedCoordinates(t *testing.T) {
 // unbiased: the free one has the law of the unconditional sampler.
 func TestReplaceKeepsIndependentCoordinates(t *testing.T) {
 	law := must(dist.NewProduct(must(dist.NewIsotropicGaussian([]float64{1}, 0.5)), must(dist.NewIsotropicGaussian([]float64{-0.4}, 0.3))))
-	const n, steps = 20000, 150
+	const n, steps = 20000, 300
 	b := xla(t)
 	for _, c := range []struct {
 		s sde.SDE

@@ -13,7 +13,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 )
@@ -127,16 +126,12 @@ func TestFirstAbove(t *testing.T) {
 }
 
 // TestSystematic: each particle is drawn K w times, rounded up or down, K w on average; dead particles never, although
-// sums of float32 weights round, and ancestors rise. On XLA, where each size compiles, a small and a large one: what depends
-// on the size, sums and searches, is tested above for all.
+// sums of float32 weights round, and ancestors rise.
 func TestSystematic(t *testing.T) {
 	const repeats = 100
 	for name, b := range backendtest.All(t) {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
 			for _, k := range sizes {
-				if backend.OnDevice(b) && k != 3 && k != 1000 {
-					continue
-				}
 				weights := weightsOf(source(uint64(k)), k)
 				groups, _ := weights.Dims()
 				draw := drawn(t, b, weights, dtype)
