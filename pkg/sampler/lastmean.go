@@ -2,6 +2,8 @@ package sampler
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -70,7 +72,8 @@ func (c clean) Sigma(t *Node) *Node {
 	return c.SDE.Sigma(t)
 }
 
-// last is the mean of a step from time t [1] to noise 0, after the corrections at t if the corrector goes first.
+// last is the mean of a step from time t [1] to noise 0, after the corrections at t if the corrector goes first. To the step
+// rule of Langevin the transition is that of this step, a = Alpha(t).
 func (m PC) last(p Problem, rng, x, t *Node, knobs []*Node) *Node {
 	end := ZerosLike(t)
 	p.SDE = clean{p.SDE, end}
@@ -81,14 +84,17 @@ func (m PC) last(p Problem, rng, x, t *Node, knobs []*Node) *Node {
 	return mean
 }
 
-// finish takes the step to noise 0 that Settings.LastMean asks for.
+// finish takes the step to noise 0 that Settings.LastMean asks for. Like the steps of the loop, it ends the run if a state is
+// not finite.
 func (s *Sampler) finish(m PC, r *Result, seed int64) error {
+	start := time.Now()
 	exec := s.lasts[m.String()]
 	if exec == nil {
 		var err error
-		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng, x, t, knobs *Node) *Node {
+		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng, x, t, knobs *Node) []*Node {
 			defer backend.PanicWithError()
-			return m.last(s.problem, rng, x, t, values(knobs, len(m.Knobs())))
+			x = m.last(s.problem, rng, x, t, values(knobs, len(m.Knobs())))
+			return []*Node{x, IsFinite(ReduceAllSum(x))}
 		})
 		if err != nil {
 			return err
@@ -96,14 +102,19 @@ func (s *Sampler) finish(m PC, r *Result, seed int64) error {
 		s.lasts[m.String()] = exec
 	}
 	t := r.Grid[len(r.Grid)-1]
-	x, err := exec.Call1(noise.State(seed, lastStream), r.X, s.problem.column(t), s.knobs(m))
+	out, err := exec.Call(noise.State(seed, lastStream), r.X, s.problem.column(t), s.knobs(m))
 	if err != nil {
 		return fmt.Errorf("sampler: %s, the step to noise 0: %w", m, err)
 	}
-	r.X, r.Grid = x, append(r.Grid, 0)
+	r.X, r.Grid = out[0], append(slices.Clip(r.Grid), 0)
 	r.NFE += m.Predictor.NFE()
 	if m.CorrectorFirst {
 		r.NFE += m.corrections()
+	}
+	r.Elapsed += time.Since(start)
+	if !tensors.ToScalar[bool](out[1]) {
+		r.Status = NonFinite
+		return fmt.Errorf("sampler: %s: a sample is NaN or infinite after step %d of %[2]d, at noise 0", m, r.Step+1)
 	}
 	r.Step++
 	return nil

@@ -10,7 +10,8 @@ import (
 // that the n times before 0 are t_0..t_{n-1} of Karras et al. (2022), whose t_n is 0. It is for methods that take such a
 // step without a score at its end: ProbabilityFlow, FlowHeun and DDIM, without a corrector. On sde.EDM the step is that of
 // Settings.Denoise; with other sigma(t) an Euler step stops short of the posterior mean. Settings.Denoise does not go with
-// it. The process has to have Sigma(0) = 0.
+// it. The process has to have Sigma(0) = 0. For the predictors and correctors of Song et al. (2021) and for every process the
+// like is Settings.LastMean, which steps to noise 0 wherever in time that would be.
 func ToZero(schedule Schedule) Schedule {
 	return func(n int, span sde.Span) []float64 {
 		if n == 1 {

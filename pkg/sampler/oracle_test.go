@@ -86,6 +86,10 @@ func (m target) predictor(p Predictor, now, next level) line {
 		return line{(1 - c2/v) / a, c2 * now.alpha / v / a, math.Sqrt(c2) * next.sigma / now.sigma}
 	case WideAncestral:
 		return line{(1 - c2/v) / a, c2 * now.alpha / v / a, math.Sqrt(c2)}
+	case DDIM:
+		kept := next.sigma / now.sigma
+		onD, shrink := next.alpha-kept*now.alpha, now.alpha*m.std*m.std/v // D = shrink x + (1 - shrink now.alpha) m
+		return line{kept + onD*shrink, onD * (1 - shrink*now.alpha), 0}
 	case StochasticHeun:
 		slope := func(l level) (ofX, ofM float64) {
 			v := l.v(m.std)
@@ -171,6 +175,21 @@ func (m target) chain(s sde.SDE, method PC, grid []float64, x moments) moments {
 		}
 	}
 	return x
+}
+
+// ended is chain with Settings.LastMean: grid ends with the 0 that stands for noise 0.
+func (m target) ended(s sde.SDE, method PC, grid []float64, x moments) moments {
+	n := len(grid) - 1
+	x = m.chain(s, method, grid[:n], x)
+	now := levels(s, grid[n-1:n])[0]
+	if method.CorrectorFirst {
+		for range method.corrections() {
+			x = m.langevin(method.Corrector.(Langevin), now, now.alpha, x)
+		}
+	}
+	last := m.predictor(method.Predictor, now, level{alpha: 1})
+	last.C = 0
+	return last.apply(x)
 }
 
 // prior is the start of a sampler: N(0, PriorStd^2 I).

@@ -56,18 +56,20 @@ func (p Problem) dtype() dtypes.DType {
 // Settings say how a Method is run. None of them causes a compilation, but Denoise and LastMean one each for their step.
 //
 // With LastMean the last of the Steps goes from Eps to noise 0, where Alpha is 1 and Sigma 0 on every process, and its mean is
-// kept without the noise: algorithms 2 and 3 of Song et al. (2021) and their published code. The Schedule leads from T to Eps in
-// the Steps-1 others, so that Steps is the paper's number N of noise levels; a PC that corrects first corrects at each of them,
-// in 2N evaluations. It wants a predictor that follows from Alpha and Sigma alone: ReverseDiffusion, Ancestral, WideAncestral
-// or DDIM.
+// kept without the noise, as the published code of Song et al. (2021) ends. The Schedule leads from T to Eps in the Steps-1
+// others, so that Steps is the paper's number N of noise levels. A PC that corrects first corrects at each of them, the last
+// included: 2N evaluations with one correction each; one that predicts first does not at the first, and takes 2N-1. It wants a
+// predictor that follows from Alpha and Sigma alone: with a = Alpha and c = Sigma at Eps, ReverseDiffusion ends with
+// (2-a) x + c^2 score, and Ancestral, WideAncestral and DDIM with the posterior mean (x + c^2 score)/a. Denoise does not go
+// with it.
 type Settings struct {
 	Steps     int                                // N >= 1
 	Schedule  Schedule                           // nil: UniformSchedule
 	Seed      int64                              // of the noise and the start
 	Init      *tensors.Tensor                    // [N, Dim] start; nil: N(0, PriorStd^2 I)
-	Snapshots []float64                          // times at which to keep the state, taken at the nearest point of the grid
+	Snapshots []float64                          // times at which to keep the state, taken at the nearest point of the grid, noise 0 of LastMean aside
 	Denoise   bool                               // end with the posterior mean (x + Sigma^2 score)/Alpha at the last time, one more evaluation
-	LastMean  bool                               // end as the published algorithms do, see below
+	LastMean  bool                               // end with the mean of a step to noise 0, see above
 	HostLoop  bool                               // one call per step instead of one device loop: for comparison only
 	Progress  func(done, total int, note string) // called a few times per second
 }

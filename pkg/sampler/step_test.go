@@ -185,7 +185,8 @@ func TestLangevinStep(t *testing.T) {
 	}
 }
 
-// TestCoefficientOfCorrector: a^2 is 1 for VE and 1 - beta_i for VP, over the step that the grid takes, in both orders.
+// TestCoefficientOfCorrector: a^2 is 1 for VE and 1 - beta_i for VP, over the step that the grid takes, in both orders, and
+// Alpha^2 before the step to noise 0.
 func TestCoefficientOfCorrector(t *testing.T) {
 	for _, c := range []struct {
 		s    sde.SDE
@@ -207,6 +208,13 @@ func TestCoefficientOfCorrector(t *testing.T) {
 			closeTo(t, c.s.String()+": coefficient", got[0], c.want, 1e-12)
 			closeTo(t, c.s.String()+": time of the corrector", got[1], at, 1e-12)
 		}
+		p := Problem{SDE: c.s, Score: func(x, _ *Node) *Node { return ZerosLike(x) }, N: 1, Dim: 2, DType: dtypes.Float64}
+		m := PC{Predictor: Ancestral{}, Corrector: recorder{}, CorrectorFirst: true} // which here divides by Alpha
+		set := Settings{Steps: 2, LastMean: true, Schedule: fixed(0.75, 0.5)}
+		got := flat(run(t, must(New(backend.Go(), p)), m, set).X)
+		alpha, _ := sde.At(c.s, 0.5)
+		closeTo(t, c.s.String()+": coefficient before the step to noise 0", got[0], 1, 1e-12)
+		closeTo(t, c.s.String()+": time of the corrector before the step to noise 0", got[1], 0.5/alpha, 1e-12)
 	}
 }
 

@@ -44,7 +44,8 @@ type WorkPoint struct {
 // places of low density, negative where they crowd in those of high density. The start is drawn from p_T itself, so that
 // only the errors of methods and score count. The exact probability flow from the same start, whose ends follow p_Eps,
 // serves as control variate: it takes out of the gap what the finite number of starts puts in, which for methods that
-// draw no noise of their own is nearly all. A method's first run is made twice, since the first compiles.
+// draw no noise of their own is nearly all. A method's first run is made twice, since the first compiles. Settings.Denoise and
+// LastMean, whose samples are not of p_Eps, are refused.
 func WorkPrecision(ctx context.Context, b compute.Backend, p Problem, law dist.Law, efforts []Effort, set Settings) ([]WorkPoint, error) {
 	lab, err := New(b, p)
 	if err != nil {
@@ -52,6 +53,9 @@ func WorkPrecision(ctx context.Context, b compute.Backend, p Problem, law dist.L
 	}
 	if law == nil || law.Dim() != p.Dim {
 		return nil, fmt.Errorf("sampler: WorkPrecision wants a law in the problem's %d dimensions, got %v", p.Dim, law)
+	}
+	if set.Denoise || set.LastMean {
+		return nil, fmt.Errorf("sampler: WorkPrecision with Settings.Denoise = %t and LastMean = %t, want neither: it compares with the law at Eps", set.Denoise, set.LastMean)
 	}
 	rng := rand.New(rand.NewPCG(uint64(set.Seed), lawStream))
 	set.Init = Tensor(law.Noised(sde.At(p.SDE, p.SDE.Span().T)).Sample(rng, p.N), p.dtype())

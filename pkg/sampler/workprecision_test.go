@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -59,6 +60,11 @@ func TestWorkPrecision(t *testing.T) {
 	}
 	if _, err := WorkPrecision(context.Background(), backend.Go(), p, nil, nil, Settings{}); err == nil {
 		t.Error("no law was accepted")
+	}
+	for _, set := range []Settings{{Denoise: true}, {LastMean: true}} {
+		if _, err := WorkPrecision(context.Background(), backend.Go(), p, law, nil, set); err == nil || !strings.Contains(err.Error(), "want neither") {
+			t.Errorf("Denoise %t, LastMean %t: got %v", set.Denoise, set.LastMean, err)
+		}
 	}
 }
 
