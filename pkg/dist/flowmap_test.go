@@ -45,7 +45,7 @@ func TestFlowMapSolvesTheODE(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r, err := solver.Adaptive(context.Background(), host.Tensor(mat.NewDense(len(x), 1, x), dtypes.Float64), span[0], span[1], ode.Tolerance(1e-10))
+				r, err := solver.Adaptive(context.Background(), host.Tensor(mat.NewDense(len(x), 1, x), dtypes.Float64), span[0], span[1], ode.Tolerance(1e-9))
 				if err != nil {
 					t.Fatal(err)
 				}

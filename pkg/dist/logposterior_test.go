@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 )
 
@@ -42,10 +43,15 @@ func TestLogPosteriorIsLogOfResponsibilities(t *testing.T) {
 }
 
 // TestLogPosteriorGradient checks on every backend and in both precisions that autodiff gives ClassScore - Score, at
-// noise levels where the classes are certain and where they are confused.
+// noise levels where the classes are certain and where they are confused. On XLA, where each law compiles, the one with the
+// most kinds of components stands for all.
 func TestLogPosteriorGradient(t *testing.T) {
 	for name, b := range backendtest.All(t) {
-		for _, m := range []Mixture{FourGaussians(), generalMixture(), degenerate()} {
+		mixtures := []Mixture{degenerate(), FourGaussians(), generalMixture()}
+		if backend.OnDevice(b) {
+			mixtures = mixtures[:1]
+		}
+		for _, m := range mixtures {
 			both := MustNewExec(b, func(x, a, s *Node) []*Node {
 				var auto, exact []*Node
 				for k := range m.Components() {

@@ -97,7 +97,7 @@ func TestNormalised(t *testing.T) {
 		for _, k := range [][2]float64{{1, 0.15}, {0.5, 0.8}, {0.0066, 1}} {
 			noised := l.Noised(k[0], k[1])
 			mean, cov := noised.Mean(), noised.Cov()
-			side := 300
+			side := 240
 			var x *mat.Dense
 			cell := 1.0
 			grid := func(j, i int) float64 {

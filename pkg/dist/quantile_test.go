@@ -83,20 +83,23 @@ func pick(side float64, l Univariate, x float64) float64 {
 
 // tailByQuadrature is the log of the mass beyond x by Gauss-Legendre panels of half the noise, until nothing is added.
 func tailByQuadrature(l Univariate, x, side, noise float64) float64 {
-	const nodes = 20
+	const nodes, together = 20, 8 // panels of one call, which costs much more than its points
 	offset, weight := make([]float64, nodes), make([]float64, nodes)
 	quad.Legendre{}.FixedLocations(offset, weight, 0, noise/2)
-	at := func(shift float64) []float64 {
-		points := mat.NewDense(nodes, 1, nil)
-		for i := range nodes {
-			points.Set(i, 0, x+side*(shift+offset[i]))
+	at := func(panel int) []float64 {
+		points := mat.NewDense(together*nodes, 1, nil)
+		for i := range together * nodes {
+			points.Set(i, 0, x+side*(float64(panel+i/nodes)*noise/2+offset[i%nodes]))
 		}
 		return must(LogProbAt(l, points, 1, 0))
 	}
-	var logs []float64
+	var logs, values []float64
 	for panel := 0; ; panel++ {
+		if panel%together == 0 {
+			values = at(panel)
+		}
 		var part []float64
-		for i, v := range at(float64(panel) * noise / 2) {
+		for i, v := range values[panel%together*nodes:][:nodes] {
 			part = append(part, v+math.Log(weight[i]))
 		}
 		logs = append(logs, part...)

@@ -30,6 +30,10 @@ func (t Torus) brute(x []float64, alpha, sigma float64) (logProb float64, surfac
 	for j := range thetas {
 		sin, cos := math.Sincos(theta0[0] + 2*math.Pi*float64(j)/float64(thetas))
 		q := t.major + t.minor*cos
+		ring := []float64{q * cosPhi[0], q * sinPhi[0], t.minor * sin} // the point of this ring that is nearest to x
+		if (squared(x, ring, alpha)-least)/(2*sigma*sigma) > 80 {
+			continue // below 1e-34 of the largest term each, and rounding begins at 1e-16
+		}
 		for i := range phis {
 			p := []float64{q * cosPhi[i], q * sinPhi[i], t.minor * sin}
 			w := q / t.major * math.Exp((least-squared(x, p, alpha))/(2*sigma*sigma))

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -25,6 +26,9 @@ func TestTranslate(t *testing.T) {
 	}
 	for name, b := range backendtest.All(t) {
 		for k, from := range cycle {
+			if backend.OnDevice(b) && k != 1 {
+				continue // each pair compiles
+			}
 			to := cycle[(k+1)%len(cycle)]
 			f, err := Translate(Exact(law, from), from, to)
 			if err != nil {
