@@ -46,10 +46,14 @@ func must[T any](v T, err error) T {
 }
 
 // TestCalibrated: CF10. With the exact score and the exact law at T, the likelihood is log p_eps at every point; with
-// the Gaussian prior the mismatch at T is all that remains.
+// the Gaussian prior the mismatch at T is all that remains. On XLA one process stands for all: each compiles, and they differ
+// in formulas that pkg/sde tests there.
 func TestCalibrated(t *testing.T) {
 	for name, b := range backendtest.All(t) {
-		for _, s := range processes {
+		for k, s := range processes {
+			if backend.OnDevice(b) && k != 1 {
+				continue
+			}
 			m := newModel(t, b, s)
 			span := s.Span()
 			alpha, sigma := sde.At(s, span.Eps)
@@ -58,9 +62,6 @@ func TestCalibrated(t *testing.T) {
 			want := must(dist.LogProbAt(law, x, alpha, sigma))
 			end, wide := sde.At(s, span.T)
 			for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
-				if name == "go" && dtype == dtypes.Float32 {
-					continue
-				}
 				r, err := m.LogProb(context.Background(), x, Settings{DType: dtype})
 				if err != nil {
 					t.Fatalf("%s %s: %v", name, s, err)
@@ -80,21 +81,25 @@ func TestCalibrated(t *testing.T) {
 
 // TestRoundTrip: decoding an encoding gives the data back.
 func TestRoundTrip(t *testing.T) {
-	b := backend.MustOpen()
-	for _, s := range processes {
-		m := newModel(t, b, s)
-		x := law.Sample(rand.New(rand.NewPCG(1, 3)), 200)
-		z, _, err := m.Encode(context.Background(), x, Settings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, _, err := m.Decode(context.Background(), z, Settings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		back.Sub(back, x)
-		if worst := math.Max(mat.Max(back), -mat.Min(back)); worst > 1e-3 {
-			t.Errorf("%s: round trip is off by %.2g", s, worst)
+	for name, b := range backendtest.All(t) {
+		for k, s := range processes {
+			if backend.OnDevice(b) && k != 1 {
+				continue // each process compiles
+			}
+			m := newModel(t, b, s)
+			x := law.Sample(rand.New(rand.NewPCG(1, 3)), 200)
+			z, _, err := m.Encode(context.Background(), x, Settings{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, _, err := m.Decode(context.Background(), z, Settings{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			back.Sub(back, x)
+			if worst := math.Max(mat.Max(back), -mat.Min(back)); worst > 1e-3 {
+				t.Errorf("%s %s: round trip is off by %.2g", name, s, worst)
+			}
 		}
 	}
 }
@@ -132,13 +137,13 @@ func TestDivergence(t *testing.T) {
 }
 
 // TestHutchinson: the mean over probes of the log likelihood is within five standard errors of the exact one, and new
-// seeds compile nothing.
+// seeds compile nothing. The exact one comes from the Go engine, where it does not compile.
 func TestHutchinson(t *testing.T) {
 	b := backend.MustOpen()
 	s := processes[1]
 	m := newModel(t, b, s)
 	x := law.Sample(rand.New(rand.NewPCG(1, 5)), 20)
-	exact := must(m.LogProb(context.Background(), x, Settings{}))
+	exact := must(newModel(t, backend.Go(), s).LogProb(context.Background(), x, Settings{}))
 	for _, p := range []Probe{Rademacher, Gaussian} {
 		var gaps []float64
 		for seed := range uint64(16) {

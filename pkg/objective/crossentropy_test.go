@@ -98,10 +98,10 @@ func TestCrossEntropyMinimum(t *testing.T) {
 	}
 	for _, b := range backendtest.All(t) {
 		for k, o := range []CrossEntropy{{SDE: ve}, {vp, Stratified{}}, {sde.SubVP{BetaMin: 0.1, BetaMax: 20}, Uniform{}}} {
-			if backend.OnDevice(b) && k != 1 {
-				continue // each case compiles
-			}
 			for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+				if k != 1 && (backend.OnDevice(b) || dtype == dtypes.Float64) || backend.OnDevice(b) && dtype == dtypes.Float64 {
+					continue // each case compiles on XLA, and one shows that nothing narrows float64
+				}
 				got := average(t, b, dtype, 300, 5, func(rng *Node) (*Node, []*Node) {
 					rng, x0, y := drawClasses(rng, dtype)
 					theta := ConstAs(x0, []float64{0, 0})

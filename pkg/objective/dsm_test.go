@@ -129,8 +129,8 @@ func TestMinimum(t *testing.T) {
 				if backend.OnDevice(b) && (k != 2 || dtype != dtypes.Float32) {
 					continue // each case compiles
 				}
-				if testing.Short() && dtype == dtypes.Float64 && k != 2 {
-					continue
+				if dtype == dtypes.Float64 && k != 2 {
+					continue // one case shows that nothing narrows it; a formula is the same in both
 				}
 				what := fmt.Sprintf("%s %s %s, %s", b.Name(), dtype, c.o.SDE, c.o)
 				got := average(t, b, dtype, 200, 3, func(rng *Node) (*Node, []*Node) {

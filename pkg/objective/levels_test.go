@@ -38,6 +38,9 @@ func TestLevelsAreTheChain(t *testing.T) {
 		levels := at.(Levels).N
 		for name, b := range backendtest.All(t) {
 			for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+				if name == "xla" && dtype == dtypes.Float64 {
+					continue // each case compiles, and float32 is what rounds
+				}
 				what := fmt.Sprintf("%s %s %s", name, dtype, c.SDE)
 				d := draw(t, b, c.SDE, dtype, n, at)[0]
 				checkInside(t, what, d, c.SDE.Span())
@@ -74,6 +77,9 @@ func TestDiscreteObjectives(t *testing.T) {
 	law := gaussian(t)
 	for at, c := range chains(t) {
 		for name, b := range backendtest.All(t) {
+			if name == "xla" && at != (Levels{25}) {
+				continue // each chain compiles; TestLevelsAreTheChain has both there
+			}
 			scales := []float64{1, 0.7, 0}
 			got := average(t, b, dtypes.Float32, 300, len(scales), func(rng *Node) (*Node, []*Node) {
 				rng, x0 := law.SampleGraph(rng, examples, dtypes.Float32)

@@ -71,6 +71,9 @@ func TestTable1Noise(t *testing.T) {
 	}
 	for name, b := range backendtest.All(t) {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+			if name == "xla" && dtype == dtypes.Float64 {
+				continue // each law compiles, and float32 is what rounds
+			}
 			for k, dsm := range Table1(0.5) {
 				drawn := draw(t, b, dsm.SDE, dtype, n, dsm.Time)[0]
 				for _, w := range drawn.weight {
