@@ -38,9 +38,10 @@ func built(l *Lab) (n int) {
 	return n
 }
 
+// runs counts the networks that were trained in dir.
 func runs(t *testing.T, dir string) int {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(dir, "ensemble-*"))
+	folders, err := filepath.Glob(filepath.Join(dir, "ablation-*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,41 +268,49 @@ func TestRefusals(t *testing.T) {
 
 // TestTrained: what decides on the network, and only that, tells networks apart.
 func TestTrained(t *testing.T) {
-	c := tiny()
-	for name, f := range map[string]struct {
+	c, dir := tiny(), t.TempDir()
+	c.Steps, c.N, c.Samples = 2, 2, 100
+	lab := NewLab(backend.Go(), dir)
+	trains := func(c Config) bool {
+		t.Helper()
+		before := runs(t, dir)
+		if _, err := lab.Run(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+		return runs(t, dir) > before
+	}
+	trains(c)
+	for _, f := range []struct {
+		name   string
 		change func(c *Config)
 		same   bool
 	}{
-		"seed":           {func(c *Config) { c.Seed = 9 }, false},
-		"EMA":            {func(c *Config) { c.EMA = 0.5 }, false},
-		"data":           {func(c *Config) { c.Data = 99 }, false},
-		"sigma_max":      {func(c *Config) { c.SigmaMax = 9 }, false},
-		"process":        {func(c *Config) { c.Process = "vp" }, false},
-		"beta_max of VE": {func(c *Config) { c.BetaMax = 9 }, true},
-		"snr":            {func(c *Config) { c.SNR = 9 }, true},
-		"sampler":        {func(c *Config) { c.Predictor, c.Corrector, c.N, c.Samples, c.Schedule = "heun", "none", 9, 9, "karras" }, true},
+		{"seed", func(c *Config) { c.Seed = 9 }, false},
+		{"EMA", func(c *Config) { c.EMA = 0.5 }, false},
+		{"data", func(c *Config) { c.Data = 99 }, false},
+		{"sigma_max", func(c *Config) { c.SigmaMax = 9 }, false},
+		{"beta_max of VE", func(c *Config) { c.BetaMax = 9 }, true},
+		{"snr", func(c *Config) { c.SNR = 0.3 }, true},
+		{"sampler", func(c *Config) { c.Predictor, c.Corrector, c.N, c.Samples, c.Schedule = "heun", "none", 9, 9, "karras" }, true},
+		{"process", func(c *Config) { c.Process = "vp" }, false},
+		{"sigma_max of VP", func(c *Config) { c.Process, c.SigmaMax = "vp", 9 }, true},
 	} {
 		other := c
 		f.change(&other)
-		if same := other.trained() == c.trained(); same != f.same {
-			t.Errorf("%s: the same network: %t, want %t", name, same, f.same)
+		if same := !trains(other); same != f.same {
+			t.Errorf("%s: the same network: %t, want %t", f.name, same, f.same)
 		}
-	}
-	a, b := c, c
-	a.Process, b.Process, b.SigmaMax = "vp", "vp", 9
-	if a.trained() != b.trained() {
-		t.Error("sigma_max tells networks of VP apart")
 	}
 }
 
-// TestSweep: a sweep over it, with its table; a stopped one is to be tried again.
+// TestSweep: a sweep over it, two trials at a time, with its table; a stopped one is to be tried again.
 func TestSweep(t *testing.T) {
 	lab := NewLab(backend.Go(), t.TempDir())
 	plan, err := sweep.Grid("tiny", tiny(), sweep.Over("predictor", "reverse-diffusion", "ddim"), sweep.Over("n", 4, 8), sweep.Seeds(1, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := sweep.Settings{Dir: t.TempDir()}
+	set := sweep.Settings{Dir: t.TempDir(), Parallel: 2}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := sweep.Run(ctx, plan, lab.Trial, set); run.ExitCode(err) != run.ExitRetry || !errors.Is(err, context.Canceled) {
@@ -314,68 +323,5 @@ func TestSweep(t *testing.T) {
 	pivot, err := table.Pivot("predictor", "nfe", "energy")
 	if err != nil || !slices.Equal(pivot.Columns, []string{"8", "16"}) || pivot.Cells[1][1].N != 2 {
 		t.Errorf("%+v, %v", pivot, err)
-	}
-}
-
-// TestBatch: trials trained side by side measure what they measure alone, up to rounding; their networks are found again by
-// a trial that samples otherwise; and kinds do not mix.
-func TestBatch(t *testing.T) {
-	if lab := NewLab(backend.Go(), t.TempDir()); lab.Batch(8).Run != nil {
-		t.Error("batches on the Go engine, where results are to be equal to the last digit")
-	}
-	b, ok := backendtest.All(t)["xla"]
-	if !ok {
-		t.Skip("no XLA")
-	}
-	c := tiny()
-	var configs []Config
-	for _, change := range []func(c *Config){
-		func(c *Config) {}, func(c *Config) { c.LearningRate, c.EMA, c.Seed = 2e-3, 0.9, 2 }, func(c *Config) { c.N = 5 },
-	} {
-		c := c
-		change(&c)
-		configs = append(configs, c)
-	}
-	dir := t.TempDir()
-	lab, alone := NewLab(b, dir), NewLab(b, t.TempDir())
-	batch := lab.Batch(8)
-	var trials []*sweep.Trial[Config]
-	for _, c := range configs {
-		trials = append(trials, &sweep.Trial[Config]{Config: c})
-		if batch.Key(c) != batch.Key(configs[0]) {
-			t.Errorf("%+v has another key", c)
-		}
-	}
-	metrics, errs := batch.Run(context.Background(), trials)
-	for k, c := range configs {
-		want, err := alone.Run(context.Background(), c)
-		if err := errors.Join(err, errs[k]); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"energy", "energy_exact", "fisher_0.5", "w1_x", "nfe"} {
-			if math.Abs(metrics[k][name]-want[name]) > 1e-3*math.Abs(want[name])+1e-6 {
-				t.Errorf("trial %d: %s is %g beside others, %g alone", k, name, metrics[k][name], want[name])
-			}
-		}
-	}
-	if runs(t, dir) != 1 {
-		t.Errorf("%d trainings, want one ensemble", runs(t, dir))
-	}
-	other := configs[1]
-	other.N = 3
-	if _, err := NewLab(b, dir).Run(context.Background(), other); err != nil || runs(t, dir) != 1 {
-		t.Errorf("another sampler on a member: %v, %d trainings", err, runs(t, dir))
-	}
-	keys := map[string]bool{batch.Key(c): true}
-	for _, change := range []func(c *Config){
-		func(c *Config) { c.Law = "moons" }, func(c *Config) { c.Data = 501 }, func(c *Config) { c.Width = 16 }, func(c *Config) { c.Process = "vp" },
-		func(c *Config) { c.Times = "log-uniform" }, func(c *Config) { c.Times, c.SigmaMax = "log-uniform", 3 }, func(c *Config) { c.Times = "importance" },
-	} {
-		c := c
-		change(&c)
-		if keys[batch.Key(c)] {
-			t.Errorf("%+v shares the key %q", c, batch.Key(c))
-		}
-		keys[batch.Key(c)] = true
 	}
 }

@@ -12,19 +12,14 @@ import (
 	"github.com/scoresde/scoresde/pkg/train"
 )
 
-// Lab runs trials in one process. It keeps executables: trials that differ in the sampler's numbers alone compile nothing
-// new. It is safe for concurrent use.
+// Lab runs trials in one process. It keeps executables: trials whose networks are of one form, or that differ in the
+// sampler's numbers alone, compile nothing new. It is safe for concurrent use.
 type Lab struct {
 	backend compute.Backend
 	set     train.Settings
 
-	training sync.Mutex // of the trainer, which serves one at a time
-	trainer  *train.Trainer
-
 	mu         sync.Mutex // of what follows
-	ensembles  []keptEnsemble
-	kinds      []kind
-	stages     []*stage // the most recently used last
+	stages     []*stage   // the most recently used last
 	exact      map[string]map[string]float64
 	references map[string]reference
 }
@@ -33,7 +28,7 @@ type Lab struct {
 // all trainings share: trials that differ in sampling alone train one network.
 func NewLab(b compute.Backend, runs string) *Lab {
 	return &Lab{
-		backend: b, set: train.Settings{Backend: b, Dir: runs}, trainer: train.NewTrainer(b),
+		backend: b, set: train.Settings{Backend: b, Dir: runs, Pool: train.NewPool()},
 		exact: map[string]map[string]float64{}, references: map[string]reference{},
 	}
 }
@@ -57,7 +52,7 @@ func (l *Lab) Run(ctx context.Context, c Config) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit, err := l.network(ctx, p)
+	fit, err := train.Fit(ctx, p.training, p.data(), l.set)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -94,6 +95,12 @@ func (c Config) training(s sde.SDE, t target) (train.Config, error) {
 	cfg.Batch, cfg.LearningRate, cfg.EMA, cfg.Seed = c.Batch, c.LearningRate, c.EMA, c.Seed
 	return cfg, cfg.Validate()
 }
+
+// dataSeed draws the examples, the same for every trial.
+const dataSeed = 42
+
+// data is what the network is trained on.
+func (p parts) data() *matrix { return p.target.law.Sample(rand.New(rand.NewPCG(dataSeed, 0)), p.Data) }
 
 // predictors go with any corrector.
 var predictors = []named[sampler.Predictor]{

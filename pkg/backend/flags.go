@@ -22,13 +22,15 @@ const (
 	// On several threads the small matrix products of YNNPACK, the default, wait for each other: without them a sampler of
 	// 64 samples is 1.27 times as fast and a training step of batch 64 1.25 times. On one thread they are the faster ones.
 	productsFlag = "--xla_cpu_experimental_ynn_fusion_type="
+	// Half the compile time of the default, 3, at the same speed of samplers, training and likelihoods; 0 is half as fast.
+	optimisationFlag = "--xla_backend_optimization_level=1"
 )
 
 // prepareCPU sets what XLA reads from the environment when a client starts: compiler flags, and in NPROC the size of its
 // thread pools, which else follows the affinity alone. What done takes back must not reach child processes, whose limits
 // may be others.
 func prepareCPU(plugin string) (done func(), err error) {
-	flags := []string{widthFlag}
+	flags := []string{widthFlag, optimisationFlag}
 	if Threads() > 1 {
 		flags = append(flags, productsFlag)
 	}

@@ -126,13 +126,7 @@ func (l *timeLaw) density(t float64) float64 {
 // draw takes stratified times from the law, with the weights of the uniform law over it.
 func (l *timeLaw) draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
 	rng, u := strata(rng, x0)
-	t, weight = l.weighted(s, u)
-	return rng, t, weight
-}
-
-// weighted are the times at the quantiles u, and the weights.
-func (l *timeLaw) weighted(s sde.SDE, u *Node) (t, weight *Node) {
 	t, density := l.quantile(u)
 	span := s.Span()
-	return t, Div(ConstAs(density, 1/(span.T-span.Eps)), density)
+	return rng, t, Div(ConstAs(density, 1/(span.T-span.Eps)), density)
 }

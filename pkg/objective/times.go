@@ -2,7 +2,6 @@ package objective
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -17,16 +16,6 @@ type TimeSampler interface {
 	String() string
 }
 
-// Spreader is a TimeSampler whose times come from numbers drawn elsewhere: by the members of an ensemble, each on its own.
-// Uniform and Stratified work with the processes of all members (sde.Numbered); the others, which draw from a table made on
-// the host, want one process.
-type Spreader interface {
-	TimeSampler
-	// Spread turns u [K, B], uniform in [0, 1), into the times [K, B] of K separate batches, and their weights, of the
-	// same shape.
-	Spread(s sde.SDE, u *Node) (t, weight *Node)
-}
-
 // Uniform draws independent uniform times.
 type Uniform struct{}
 
@@ -35,9 +24,6 @@ func (Uniform) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
 	rng, u := RandomUniform(rng, batch(x0))
 	return rng, spread(s, u), OnesLike(u)
 }
-
-// Spread implements Spreader.
-func (Uniform) Spread(s sde.SDE, u *Node) (t, weight *Node) { return spread(s, u), OnesLike(u) }
 
 // String returns "uniform".
 func (Uniform) String() string { return "uniform" }
@@ -52,11 +38,6 @@ func (Stratified) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
 	return rng, spread(s, u), OnesLike(u)
 }
 
-// Spread implements Spreader from the first number of each batch.
-func (Stratified) Spread(s sde.SDE, u *Node) (t, weight *Node) {
-	return spread(s, stratifiedRows(u)), OnesLike(u)
-}
-
 // String returns "stratified".
 func (Stratified) String() string { return "stratified" }
 
@@ -67,11 +48,6 @@ type Importance struct{}
 // Draw implements TimeSampler with the weights of the uniform law over this one.
 func (Importance) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
 	return must(importanceLaw(s)).draw(s, rng, x0)
-}
-
-// Spread implements Spreader from the first number of each batch.
-func (Importance) Spread(s sde.SDE, u *Node) (t, weight *Node) {
-	return inRows(stratifiedRows(u), func(u *Node) (t, weight *Node) { return must(importanceLaw(s)).weighted(s, u) })
 }
 
 // String returns "importance g^2/sigma^2".
@@ -89,14 +65,6 @@ func (l LogNormalSigma) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node)
 	return rng, t, OnesLike(t)
 }
 
-// Spread implements Spreader.
-func (l LogNormalSigma) Spread(s sde.SDE, u *Node) (t, weight *Node) {
-	return inRows(u, func(u *Node) (t, weight *Node) {
-		t, _ = must(l.law(s)).quantile(u)
-		return t, OnesLike(t)
-	})
-}
-
 // String names the law.
 func (l LogNormalSigma) String() string { return fmt.Sprintf("ln sigma ~ N(%g, %g^2)", l.Mean, l.Std) }
 
@@ -111,37 +79,17 @@ func batch(x0 *Node) shapes.Shape { return shapes.Make(x0.DType(), x0.Shape().Di
 
 // spread maps u in [0, 1) of any shape to the span.
 func spread(s sde.SDE, u *Node) *Node {
-	if n, ok := s.(*sde.Numbered); ok {
-		return Reshape(n.Spread(Reshape(u, u.Shape().Size())), u.Shape().Dimensions...)
-	}
 	span := s.Span()
 	return AddScalar(MulScalar(u, span.T-span.Eps), span.Eps)
 }
 
-// strata returns (u + i/B) mod 1.
+// strata returns (u + i/B) mod 1 for i = 0..B-1.
 func strata(rng, x0 *Node) (newRNG, u *Node) {
 	rng, u0 := RandomUniform(rng, shapes.Make(x0.DType(), 1))
-	return rng, stratified(u0, x0.Shape().Dim(0))
-}
-
-// stratified is (u0 + i/n) mod 1 for i = 0..n-1, [n] for u0 of [1], [K, n] for [K, 1].
-func stratified(u0 *Node, n int) *Node {
-	row := slices.Repeat([]int{1}, u0.Rank())
-	row[len(row)-1] = n
-	offsets := MulScalar(Iota(u0.Graph(), shapes.Make(u0.DType(), row...), u0.Rank()-1), 1/float64(n))
-	u := Add(u0, offsets)
-	return Sub(u, ConvertDType(GreaterOrEqual(u, OnesLike(u)), u.DType()))
-}
-
-// stratifiedRows are as many stratified numbers as there are in each row of u [K, B], from the first of the row.
-func stratifiedRows(u *Node) *Node {
-	return stratified(SliceAxis(u, -1, AxisElem(0)), u.Shape().Dim(-1))
-}
-
-// inRows applies a law of flat numbers to u of any shape.
-func inRows(u *Node, law func(u *Node) (t, weight *Node)) (t, weight *Node) {
-	t, weight = law(Reshape(u, u.Shape().Size()))
-	return Reshape(t, u.Shape().Dimensions...), Reshape(weight, u.Shape().Dimensions...)
+	n := x0.Shape().Dim(0)
+	offsets := MulScalar(Iota(u0.Graph(), batch(x0), 0), 1/float64(n))
+	u = Add(u0, offsets)
+	return rng, Sub(u, ConvertDType(GreaterOrEqual(u, OnesLike(u)), u.DType()))
 }
 
 // must turns an error into the panic that graph builders raise.

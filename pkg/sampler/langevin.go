@@ -84,17 +84,8 @@ func (l Langevin) ratio(p *Problem, t, s, z *Node) *Node {
 	norm := func(v *Node) *Node { return Sqrt(ReduceSum(Square(v), -1)) }
 	zn, sn := norm(z), norm(s)
 	if l.Norm == BatchMean {
-		zn, sn = p.batchMean(zn), p.batchMean(sn)
+		mean := func(values *Node) *Node { return Reshape(ReduceAllMean(values), 1) }
+		zn, sn = mean(zn), mean(sn)
 	}
 	return Div(zn, sn)
-}
-
-// batchMean is the mean of values [N] over the batch, [1], or over each group, [N].
-func (p *Problem) batchMean(values *Node) *Node {
-	if p.Groups <= 1 {
-		return Reshape(ReduceAllMean(values), 1)
-	}
-	each := p.N / p.Groups
-	mean := ReduceMean(Reshape(values, p.Groups, each), -1)
-	return Reshape(BroadcastToDims(Reshape(mean, p.Groups, 1), p.Groups, each), p.N)
 }

@@ -23,11 +23,6 @@ type Problem struct {
 	N     int          // samples
 	Dim   int          // coordinates of a sample
 	DType dtypes.DType // zero: Float32
-
-	// Groups is the number of batches that N consists of, one after the other, N/Groups samples each; 0 means 1. What
-	// depends on a batch, the mean norms of Langevin's BatchMean, is that of the group, so that the members of an
-	// ensemble (train.Ensemble) can be sampled together as they would be alone.
-	Groups int
 }
 
 // Validate names the first field that cannot be used.
@@ -40,8 +35,6 @@ func (p Problem) Validate() error {
 		return fmt.Errorf("sampler: Problem wants N >= 1 samples of Dim >= 1 coordinates, got N = %d, Dim = %d", p.N, p.Dim)
 	case p.DType != dtypes.Float32 && p.DType != dtypes.Float64 && p.DType != dtypes.InvalidDType:
 		return fmt.Errorf("sampler: Problem.DType = %s, want Float32 or Float64", p.DType)
-	case p.Groups < 0 || p.Groups > 0 && p.N%p.Groups != 0:
-		return fmt.Errorf("sampler: Problem.Groups = %d for N = %d samples, want a divisor of N, or 0", p.Groups, p.N)
 	}
 	return nil
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/score"
-	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Sampler runs methods on one problem and keeps their executables: running again with other knobs, steps, schedule or
@@ -237,9 +236,6 @@ func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
 		exec, err := model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng *Node) *Node {
 			defer backend.PanicWithError()
 			_, z := RandomNormal(rng, want)
-			if p, ok := s.problem.SDE.(*sde.Numbered); ok {
-				return Mul(z, like(p.Prior(z), z))
-			}
 			return MulScalar(z, s.problem.SDE.PriorStd())
 		})
 		if err != nil {

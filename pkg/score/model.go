@@ -10,6 +10,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -51,7 +52,7 @@ func (m *Model) Init(b compute.Backend, dim int) error {
 	if _, err := exec.Compile(shapes.Make(dtypes.Float32, 1, dim), shapes.Make(dtypes.Float32, 1)); !errors.Is(err, built) {
 		return err
 	}
-	return m.Store.InitializeVariables(b, nil)
+	return loop.Initialise(m.Store)
 }
 
 // FuncGiven is Func for a network with a condition y(x), [B, c], that enters it beside x as further coordinates: the

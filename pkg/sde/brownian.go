@@ -37,7 +37,3 @@ func (p Brownian) String() string { return fmt.Sprintf("Brownian(variance t, T %
 
 // Validate reports unusable times.
 func (p Brownian) Validate() error { return p.Span().validate("Brownian") }
-
-func (p Brownian) form() string           { return "Brownian" }
-func (p Brownian) numbers() []float64     { return nil }
-func (p Brownian) with([]number) formulas { return p }

@@ -37,7 +37,3 @@ func (p EDM) String() string { return fmt.Sprintf("EDM(sigma %g..%g)", p.Span().
 
 // Validate reports unusable times.
 func (p EDM) Validate() error { return p.Span().validate("EDM") }
-
-func (p EDM) form() string           { return "EDM" }
-func (p EDM) numbers() []float64     { return nil }
-func (p EDM) with([]number) formulas { return p }

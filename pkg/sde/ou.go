@@ -23,16 +23,16 @@ func OU1() OU { return OU{Rate: 1} }
 func OUHalf() OU { return OU{Rate: 0.5} }
 
 // Alpha is exp(-Rate t).
-func (p OU) Alpha(t *Node) *Node { return fixed(p).Alpha(t) }
+func (p OU) Alpha(t *Node) *Node { return Exp(scaled(t, -p.Rate)) }
 
 // Sigma is sqrt(1 - exp(-2 Rate t)).
-func (p OU) Sigma(t *Node) *Node { return fixed(p).Sigma(t) }
+func (p OU) Sigma(t *Node) *Node { return Sqrt(oneMinusExpNeg(scaled(t, 2*p.Rate))) }
 
 // Drift is -Rate.
-func (p OU) Drift(t *Node) *Node { return fixed(p).Drift(t) }
+func (p OU) Drift(t *Node) *Node { return constantLike(t, -p.Rate) }
 
 // Diffusion is sqrt(2 Rate).
-func (p OU) Diffusion(t *Node) *Node { return fixed(p).Diffusion(t) }
+func (p OU) Diffusion(t *Node) *Node { return constantLike(t, math.Sqrt(2*p.Rate)) }
 
 // Span is Times, by default [1e-3, 5/Rate].
 func (p OU) Span() Span { return p.Times.or(Span{Eps: 1e-3, T: 5 / p.Rate}) }
@@ -50,15 +50,3 @@ func (p OU) Validate() error {
 	}
 	return p.Span().validate("OU")
 }
-
-func (p OU) form() string             { return "OU" }
-func (p OU) numbers() []float64       { return []float64{p.Rate, math.Sqrt(2 * p.Rate)} }
-func (p OU) with(n []number) formulas { return ouFormulas{n[0], n[1]} }
-
-// ouFormulas are those of OU, diffusion being sqrt(2 rate).
-type ouFormulas struct{ rate, diffusion number }
-
-func (f ouFormulas) Alpha(t *Node) *Node     { return Exp(f.rate.scale(t, -1)) }
-func (f ouFormulas) Sigma(t *Node) *Node     { return Sqrt(oneMinusExpNeg(f.rate.scale(t, 2))) }
-func (f ouFormulas) Drift(t *Node) *Node     { return f.rate.like(t, -1) }
-func (f ouFormulas) Diffusion(t *Node) *Node { return f.diffusion.like(t, 1) }

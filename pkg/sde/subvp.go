@@ -22,17 +22,19 @@ func NewSubVP(betaMin, betaMax float64) (SubVP, error) {
 }
 
 // Alpha is exp(-B(t)/2).
-func (p SubVP) Alpha(t *Node) *Node { return fixed(p).Alpha(t) }
+func (p SubVP) Alpha(t *Node) *Node { return Exp(scaled(p.rate().integral(t), -0.5)) }
 
 // Sigma is 1 - exp(-B(t)): the standard deviation, not the variance.
-func (p SubVP) Sigma(t *Node) *Node { return fixed(p).Sigma(t) }
+func (p SubVP) Sigma(t *Node) *Node { return oneMinusExpNeg(p.rate().integral(t)) }
 
 // Drift is -b(t)/2.
-func (p SubVP) Drift(t *Node) *Node { return fixed(p).Drift(t) }
+func (p SubVP) Drift(t *Node) *Node { return scaled(p.rate().at(t), -0.5) }
 
 // Diffusion is sqrt(b(t) (1 - exp(-2 B(t)))). The sign of the exponent matters: with +2B, as printed in some texts,
 // g^2 would be negative.
-func (p SubVP) Diffusion(t *Node) *Node { return fixed(p).Diffusion(t) }
+func (p SubVP) Diffusion(t *Node) *Node {
+	return Sqrt(Mul(p.rate().at(t), oneMinusExpNeg(scaled(p.rate().integral(t), 2))))
+}
 
 // Span is Times, by default [1e-3, 1].
 func (p SubVP) Span() Span { return p.Times.or(Span{Eps: 1e-3, T: 1}) }
@@ -51,15 +53,4 @@ func (p SubVP) Validate() error {
 	return p.Span().validate("sub-VP")
 }
 
-func (p SubVP) form() string             { return "sub-VP" }
-func (p SubVP) numbers() []float64       { return []float64{p.BetaMin, p.BetaMax - p.BetaMin} }
-func (p SubVP) with(n []number) formulas { return subVPFormulas{linearRate{n[0], n[1]}} }
-
-type subVPFormulas struct{ linearRate }
-
-func (f subVPFormulas) Alpha(t *Node) *Node { return Exp(scaled(f.integral(t), -0.5)) }
-func (f subVPFormulas) Sigma(t *Node) *Node { return oneMinusExpNeg(f.integral(t)) }
-func (f subVPFormulas) Drift(t *Node) *Node { return scaled(f.at(t), -0.5) }
-func (f subVPFormulas) Diffusion(t *Node) *Node {
-	return Sqrt(Mul(f.at(t), oneMinusExpNeg(scaled(f.integral(t), 2))))
-}
+func (p SubVP) rate() linearRate { return linearRate{p.BetaMin, p.BetaMax - p.BetaMin} }

@@ -29,16 +29,21 @@ func NewVE(sigmaMin, sigmaMax float64) (VE, error) {
 }
 
 // Alpha is 1.
-func (p VE) Alpha(t *Node) *Node { return fixed(p).Alpha(t) }
+func (p VE) Alpha(t *Node) *Node { return constantLike(t, 1) }
 
 // Sigma is sigma(t), or sqrt(sigma(t)^2 - SigmaMin^2) with CleanStart.
-func (p VE) Sigma(t *Node) *Node { return fixed(p).Sigma(t) }
+func (p VE) Sigma(t *Node) *Node {
+	if p.CleanStart {
+		return scaled(Sqrt(Expm1(scaled(t, 2*p.logRatio()))), p.SigmaMin)
+	}
+	return p.level(t)
+}
 
 // Drift is 0.
-func (p VE) Drift(t *Node) *Node { return fixed(p).Drift(t) }
+func (p VE) Drift(t *Node) *Node { return constantLike(t, 0) }
 
 // Diffusion is sigma(t) sqrt(2 ln(SigmaMax/SigmaMin)) in both conventions.
-func (p VE) Diffusion(t *Node) *Node { return fixed(p).Diffusion(t) }
+func (p VE) Diffusion(t *Node) *Node { return scaled(p.level(t), math.Sqrt(2*p.logRatio())) }
 
 // Span is Times, by default [1e-5, 1].
 func (p VE) Span() Span { return p.Times.or(Span{Eps: 1e-5, T: 1}) }
@@ -54,7 +59,11 @@ func (p VE) PriorStd() float64 {
 
 // String names the process and its parameters.
 func (p VE) String() string {
-	return fmt.Sprintf("%s(sigma %g..%g)", p.form(), p.SigmaMin, p.SigmaMax)
+	name := "VE"
+	if p.CleanStart {
+		name = "VE from clean data "
+	}
+	return fmt.Sprintf("%s(sigma %g..%g)", name, p.SigmaMin, p.SigmaMax)
 }
 
 // Validate reports parameters outside 0 < SigmaMin < SigmaMax < inf and unusable times.
@@ -67,37 +76,5 @@ func (p VE) Validate() error {
 
 func (p VE) logRatio() float64 { return math.Log(p.SigmaMax / p.SigmaMin) }
 
-func (p VE) form() string {
-	if p.CleanStart {
-		return "VE from clean data "
-	}
-	return "VE"
-}
-
-func (p VE) numbers() []float64 {
-	return []float64{p.SigmaMin, p.logRatio(), math.Sqrt(2 * p.logRatio())}
-}
-
-func (p VE) with(n []number) formulas { return veFormulas{n[0], n[1], n[2], p.CleanStart} }
-
-// veFormulas are those of VE: min is SigmaMin, growth ln(SigmaMax/SigmaMin), root sqrt(2 growth).
-type veFormulas struct {
-	min, growth, root number
-	cleanStart        bool
-}
-
-func (f veFormulas) Alpha(t *Node) *Node { return constantLike(t, 1) }
-
-func (f veFormulas) Sigma(t *Node) *Node {
-	if f.cleanStart {
-		return f.min.times(Sqrt(Expm1(f.growth.scale(t, 2))))
-	}
-	return f.level(t)
-}
-
-func (f veFormulas) Drift(t *Node) *Node { return constantLike(t, 0) }
-
-func (f veFormulas) Diffusion(t *Node) *Node { return f.root.times(f.level(t)) }
-
 // level is the noise level sigma(t) that also sets g, whatever the convention of the kernel.
-func (f veFormulas) level(t *Node) *Node { return f.min.times(Exp(f.growth.times(t))) }
+func (p VE) level(t *Node) *Node { return scaled(Exp(scaled(t, p.logRatio())), p.SigmaMin) }

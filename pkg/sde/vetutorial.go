@@ -17,24 +17,25 @@ type VETutorial struct {
 }
 
 // Alpha is 1.
-func (p VETutorial) Alpha(t *Node) *Node { return fixed(p).Alpha(t) }
+func (p VETutorial) Alpha(t *Node) *Node { return constantLike(t, 1) }
 
 // Sigma is sqrt((Base^(2t) - 1)/(2 ln Base)).
-func (p VETutorial) Sigma(t *Node) *Node { return fixed(p).Sigma(t) }
+func (p VETutorial) Sigma(t *Node) *Node {
+	return Sqrt(scaled(Expm1(scaled(t, p.growth())), 1/p.growth()))
+}
 
 // Drift is 0.
-func (p VETutorial) Drift(t *Node) *Node { return fixed(p).Drift(t) }
+func (p VETutorial) Drift(t *Node) *Node { return constantLike(t, 0) }
 
 // Diffusion is Base^t.
-func (p VETutorial) Diffusion(t *Node) *Node { return fixed(p).Diffusion(t) }
+func (p VETutorial) Diffusion(t *Node) *Node { return Exp(scaled(t, math.Log(p.Base))) }
 
 // Span is Times, by default [1e-5, 1].
 func (p VETutorial) Span() Span { return p.Times.or(Span{Eps: 1e-5, T: 1}) }
 
 // PriorStd is Sigma(T).
 func (p VETutorial) PriorStd() float64 {
-	growth := 2 * math.Log(p.Base)
-	return math.Sqrt(math.Expm1(growth*p.Span().T) / growth)
+	return math.Sqrt(math.Expm1(p.growth()*p.Span().T) / p.growth())
 }
 
 // String names the process and its parameter.
@@ -48,21 +49,5 @@ func (p VETutorial) Validate() error {
 	return p.Span().validate("VE tutorial")
 }
 
-func (p VETutorial) form() string { return "VE tutorial" }
-
-func (p VETutorial) numbers() []float64 {
-	growth := 2 * math.Log(p.Base)
-	return []float64{math.Log(p.Base), 1 / growth}
-}
-
-func (p VETutorial) with(n []number) formulas { return veTutorialFormulas{n[0], n[1]} }
-
-// veTutorialFormulas are those of VETutorial: growth is ln Base, share 1/(2 growth).
-type veTutorialFormulas struct{ growth, share number }
-
-func (f veTutorialFormulas) Alpha(t *Node) *Node { return constantLike(t, 1) }
-func (f veTutorialFormulas) Sigma(t *Node) *Node {
-	return Sqrt(f.share.times(Expm1(f.growth.scale(t, 2))))
-}
-func (f veTutorialFormulas) Drift(t *Node) *Node     { return constantLike(t, 0) }
-func (f veTutorialFormulas) Diffusion(t *Node) *Node { return Exp(f.growth.times(t)) }
+// growth is the rate of Base^(2t).
+func (p VETutorial) growth() float64 { return 2 * math.Log(p.Base) }

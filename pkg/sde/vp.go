@@ -30,16 +30,16 @@ func NewVP(betaMin, betaMax float64) (VP, error) {
 }
 
 // Alpha is exp(-B(t)/2).
-func (p VP) Alpha(t *Node) *Node { return fixed(p).Alpha(t) }
+func (p VP) Alpha(t *Node) *Node { return Exp(scaled(p.rate().integral(t), -0.5)) }
 
 // Sigma is sqrt(1 - exp(-B(t))).
-func (p VP) Sigma(t *Node) *Node { return fixed(p).Sigma(t) }
+func (p VP) Sigma(t *Node) *Node { return Sqrt(oneMinusExpNeg(p.rate().integral(t))) }
 
 // Drift is -b(t)/2.
-func (p VP) Drift(t *Node) *Node { return fixed(p).Drift(t) }
+func (p VP) Drift(t *Node) *Node { return scaled(p.rate().at(t), -0.5) }
 
 // Diffusion is sqrt(b(t)).
-func (p VP) Diffusion(t *Node) *Node { return fixed(p).Diffusion(t) }
+func (p VP) Diffusion(t *Node) *Node { return Sqrt(p.rate().at(t)) }
 
 // Span is Times, by default [1e-3, 1].
 func (p VP) Span() Span { return p.Times.or(Span{Eps: 1e-3, T: 1}) }
@@ -58,24 +58,15 @@ func (p VP) Validate() error {
 	return p.Span().validate("VP")
 }
 
-func (p VP) form() string             { return "VP" }
-func (p VP) numbers() []float64       { return []float64{p.BetaMin, p.BetaMax - p.BetaMin} }
-func (p VP) with(n []number) formulas { return vpFormulas{linearRate{n[0], n[1]}} }
-
-type vpFormulas struct{ linearRate }
-
-func (f vpFormulas) Alpha(t *Node) *Node     { return Exp(scaled(f.integral(t), -0.5)) }
-func (f vpFormulas) Sigma(t *Node) *Node     { return Sqrt(oneMinusExpNeg(f.integral(t))) }
-func (f vpFormulas) Drift(t *Node) *Node     { return scaled(f.at(t), -0.5) }
-func (f vpFormulas) Diffusion(t *Node) *Node { return Sqrt(f.at(t)) }
+func (p VP) rate() linearRate { return linearRate{p.BetaMin, p.BetaMax - p.BetaMin} }
 
 // linearRate is b(t) = min + t rise, the noise rate that VP and sub-VP share.
-type linearRate struct{ min, rise number }
+type linearRate struct{ min, rise float64 }
 
-func (r linearRate) at(t *Node) *Node { return r.min.plus(r.rise.times(t)) }
+func (r linearRate) at(t *Node) *Node { return shifted(scaled(t, r.rise), r.min) }
 
 // integral is B(t) = min t + rise t^2 / 2.
-func (r linearRate) integral(t *Node) *Node { return Mul(t, r.min.plus(r.rise.scale(t, 0.5))) }
+func (r linearRate) integral(t *Node) *Node { return Mul(t, shifted(scaled(t, r.rise/2), r.min)) }
 
 func validateRate(name string, min, max float64) error {
 	if !(min >= 0 && max >= min && max > 0) || math.IsInf(max, 0) {

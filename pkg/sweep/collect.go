@@ -19,7 +19,7 @@ type Table struct {
 	Axes    []string // keys that vary
 	Metrics []string // names, in alphabetical order
 	Rows    []Row    // every trial of the plan, in its order
-	Notes   []string // what else a reader should know: how trials were batched, which ones the plan dropped
+	Notes   []string // what else a reader should know: which trials the plan dropped
 }
 
 // Row is one trial.
@@ -53,10 +53,6 @@ func Collect(dir string) (Table, error) {
 		t.Rows = append(t.Rows, row)
 	}
 	t.Metrics = slices.Sorted(maps.Keys(names))
-	timings := readTimings(dir)
-	for _, key := range slices.Sorted(maps.Keys(timings)) {
-		t.Notes = append(t.Notes, fmt.Sprintf("%s: %s", key, timings[key]))
-	}
 	return t, nil
 }
 

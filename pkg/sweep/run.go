@@ -48,15 +48,7 @@ func (p Plan) Dir(set Settings) string {
 // trial that fails stops no other. The table is of the whole plan. The error, for run.ExitCode, is permanent where trials
 // failed, unless Settings.KeepGoing, and temporary where ctx ended or trials can be tried again.
 func Run[C any](ctx context.Context, p Plan, fn Fn[C], set Settings) (Table, error) {
-	return RunBatched(ctx, p, fn, Batch[C]{}, set)
-}
-
-// RunBatched is Run with trials that can be done together: where that is faster, by measurement, batch does them.
-func RunBatched[C any](ctx context.Context, p Plan, fn Fn[C], batch Batch[C], set Settings) (Table, error) {
 	if err := set.check(len(p.Trials)); err != nil {
-		return Table{}, err
-	}
-	if err := batch.check(); err != nil {
 		return Table{}, err
 	}
 	configs, err := decode[C](p)
@@ -68,7 +60,7 @@ func RunBatched[C any](ctx context.Context, p Plan, fn Fn[C], batch Batch[C], se
 	if err != nil {
 		return Table{}, err
 	}
-	s := newSweep(p, dir, configs, fn, batch, set)
+	s := newSweep(p, dir, configs, fn, set)
 	if err := s.run(ctx); err != nil {
 		return Table{}, err
 	}

@@ -41,7 +41,7 @@ const (
 // result is the content of result.json.
 type result struct {
 	Metrics map[string]number `json:"metrics"`
-	Seconds float64           `json:"seconds"` // of the attempt that finished; of a batch, its share
+	Seconds float64           `json:"seconds"` // of the attempt that finished
 }
 
 // number is a float64 that JSON can hold: what is not finite becomes a string.

@@ -21,7 +21,6 @@ type sweep[C any] struct {
 	dir     string
 	configs []C
 	fn      Fn[C]
-	batch   Batch[C]
 	set     Settings
 	chosen  []int // indices of the trials to run
 
@@ -34,9 +33,9 @@ type sweep[C any] struct {
 	began    time.Time
 }
 
-func newSweep[C any](p Plan, dir string, configs []C, fn Fn[C], batch Batch[C], set Settings) *sweep[C] {
+func newSweep[C any](p Plan, dir string, configs []C, fn Fn[C], set Settings) *sweep[C] {
 	s := &sweep[C]{
-		plan: p, dir: dir, configs: configs, fn: fn, batch: batch, set: set, chosen: set.Trials,
+		plan: p, dir: dir, configs: configs, fn: fn, set: set, chosen: set.Trials,
 		states: map[int]run.State{}, errs: map[int]error{}, running: map[int]bool{}, began: time.Now(),
 	}
 	if s.chosen == nil {
@@ -49,61 +48,44 @@ func newSweep[C any](p Plan, dir string, configs []C, fn Fn[C], batch Batch[C], 
 
 // run does what is to be done. Its own errors are those of the sweep as a whole.
 func (s *sweep[C]) run(ctx context.Context) error {
-	groups, err := s.groups()
+	todo, err := s.todo()
 	if err != nil {
 		return err
 	}
 	stop := s.watch()
 	defer stop()
-	queue := make(chan group)
+	queue := make(chan int)
 	var workers sync.WaitGroup
 	for range max(s.set.Parallel, 1) {
 		workers.Go(func() {
-			for g := range queue {
-				s.work(ctx, g)
+			for i := range queue {
+				if ctx.Err() == nil { // after its end trials are passed over
+					s.try(ctx, i)
+				}
 			}
 		})
 	}
-	for _, g := range groups {
-		queue <- g // after the end of ctx groups are passed over
+	for _, i := range todo {
+		queue <- i
 	}
 	close(queue)
 	workers.Wait()
 	return nil
 }
 
-// group is trials that one worker does one after another.
-type group struct {
-	key    string
-	trials []int
-}
-
-// groups lists what is not done, trials that can be done together in one group.
-func (s *sweep[C]) groups() ([]group, error) {
-	var groups []group
-	of := map[string]int{}
+// todo lists what is not done.
+func (s *sweep[C]) todo() (trials []int, err error) {
 	for _, i := range s.chosen {
 		state, err := s.before(i)
 		if err != nil {
 			return nil, err
 		}
 		s.states[i] = state
-		if state == run.Done || state == run.Failed {
-			continue
+		if state != run.Done && state != run.Failed {
+			trials = append(trials, i)
 		}
-		if s.batch.Run == nil {
-			groups = append(groups, group{trials: []int{i}})
-			continue
-		}
-		key := s.batch.Key(s.configs[i])
-		k, ok := of[key]
-		if !ok {
-			k, of[key] = len(groups), len(groups)
-			groups = append(groups, group{key: key})
-		}
-		groups[k].trials = append(groups[k].trials, i)
 	}
-	return groups, nil
+	return trials, nil
 }
 
 func (s *sweep[C]) folder(i int) string { return filepath.Join(s.dir, s.plan.Trials[i].ID) }
@@ -205,35 +187,29 @@ func seedsOf(p Planned) []int64 {
 	return nil
 }
 
-// single does one trial and returns how long fn took; ok says that it succeeded.
-func (s *sweep[C]) single(ctx context.Context, i int) (took time.Duration, ok bool) {
+// try does one trial.
+func (s *sweep[C]) try(ctx context.Context, i int) {
 	t := s.open(ctx, i)
 	if t == nil {
-		return 0, false
+		return
 	}
 	start := time.Now()
 	metrics, err := s.guarded(ctx, t)
-	took = time.Since(start)
-	err = t.finish(ctx, metrics, took.Seconds(), err)
-	s.ended(i, err)
-	return took, err == nil
+	s.ended(i, t.finish(ctx, metrics, time.Since(start).Seconds(), err))
 }
 
 // guarded calls fn. A panic is a failure of the trial.
 func (s *sweep[C]) guarded(ctx context.Context, t *Trial[C]) (metrics map[string]float64, err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			err = panicked(r)
+		switch r := recover().(type) {
+		case nil:
+		case error:
+			err = fmt.Errorf("sweep: the trial panicked: %w", r)
+		default:
+			err = fmt.Errorf("sweep: the trial panicked: %v", r)
 		}
 	}()
 	return s.fn(ctx, t)
-}
-
-func panicked(r any) error {
-	if err, ok := r.(error); ok {
-		return fmt.Errorf("sweep: the trial panicked: %w", err)
-	}
-	return fmt.Errorf("sweep: the trial panicked: %v", r)
 }
 
 // end closes an attempt that was not made.

@@ -9,8 +9,6 @@ import (
 // adam is a step of Adam (Kingma and Ba 2015, arXiv 1412.6980, Algorithm 1):
 //
 //	m += (1 - b1) (g - m),  v += (1 - b2) (g^2 - v),  w -= rate m/(1 - b1^n) / (sqrt(v/(1 - b2^n)) + eps).
-//
-// Rates are scalars, or [members] for weights [members, ...] that are trained side by side.
 type adam struct {
 	ok            *Node // whether the step is taken
 	rate          *Node // the learning rate with the correction of the first moment; 0 for a step that is not taken
@@ -29,17 +27,17 @@ func newAdam(i, rate, ok *Node) adam {
 	}
 	return adam{
 		ok: ok, rate: orNothing(ok, Div(rate, missing(adamFirst))), second: Reciprocal(missing(adamSecond)),
-		first: orNothing(ok, constants(rate, 1-adamFirst)), square: orNothing(ok, constants(rate, 1-adamSecond)),
+		first: orNothing(ok, ConstAs(rate, 1-adamFirst)), square: orNothing(ok, ConstAs(rate, 1-adamSecond)),
 	}
 }
 
 // apply returns the weights and moments after a step along the gradient.
 func (a adam) apply(w, grad, first, second *Node) (newW, newFirst, newSecond *Node) {
-	grad = orNothing(over(a.ok, grad), grad)
+	grad = orNothing(a.ok, grad)
 	first, second = towards(first, grad, a.first), towards(second, Square(grad), a.square)
 	size := Sqrt(Mul(second, a.second))
 	size = Add(size, ConstAs(size, adamEpsilon))
-	return Sub(w, Div(Mul(over(a.rate, w), first), size)), first, second
+	return Sub(w, Div(Mul(a.rate, first), size)), first, second
 }
 
 // averageRamp is the half-life of the average of the weights, as a part of the steps taken, before it reaches that of the
@@ -51,7 +49,7 @@ const averageRamp = 0.05
 //
 //	max(1 - EMA, 1 - 2^(-1/(averageRamp (i+1)))),
 //
-// where fresh is 1 - EMA, a scalar or [members].
+// where fresh is 1 - EMA.
 func averaging(i, fresh *Node) *Node {
 	n := stepsTaken(i, fresh)
 	ramp := Neg(Expm1(Div(ConstAs(n, -math.Ln2/averageRamp), n)))
@@ -59,35 +57,14 @@ func averaging(i, fresh *Node) *Node {
 }
 
 // towards moves old to now by a part of the way.
-func towards(old, now, part *Node) *Node { return Add(old, Mul(over(part, old), Sub(now, old))) }
-
-// constants are a number in the shape of like.
-func constants(like *Node, v float64) *Node { return AddScalar(ZerosLike(like), v) }
+func towards(old, now, part *Node) *Node { return Add(old, Mul(part, Sub(now, old))) }
 
 // orNothing is v where ok is true and 0 elsewhere: a step whose gradients and rates are 0 and whose decays are
 // 1 changes nothing, and costs less than to choose between the old state and the new one.
-func orNothing(ok, v *Node) *Node {
-	if ok.Rank() > 0 {
-		ok = BroadcastToShape(ok, v.Shape())
-	}
-	return Where(ok, v, ZerosLike(v))
-}
+func orNothing(ok, v *Node) *Node { return Where(ok, v, ZerosLike(v)) }
 
 // stepsTaken is i + 1 in the type of like.
 func stepsTaken(i, like *Node) *Node {
 	n := ConvertDType(i, like.DType())
 	return Add(n, ConstAs(n, 1.0))
-}
-
-// over gives a value per member the rank of x; a scalar stays one.
-func over(v, x *Node) *Node {
-	if v.IsScalar() {
-		return v
-	}
-	dims := make([]int, x.Rank())
-	for k := range dims {
-		dims[k] = 1
-	}
-	dims[0] = v.Shape().Dim(0)
-	return Reshape(v, dims...)
 }

@@ -73,21 +73,27 @@ func FitClassifier(ctx context.Context, cfg ClassifierConfig, data mat.Matrix, l
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	id, err := cfg.id(data, y)
+	what, err := cfg.describe()
 	if err != nil {
 		return nil, err
 	}
+	tables := []mat.Matrix{data, y}
+	id := cfg.id(what, tables)
 	f := &FittedClassifier{Classifier: &score.Classifier{
 		SDE: cfg.Objective.SDE, Net: cfg.Net, Classes: cfg.Classes, Std: std, RawTime: cfg.RawTime,
 		Store: model.NewStore(), Name: cfg.folder(id),
 	}}
-	live := f.Live()
 	t := &training{
 		Recipe: cfg.Recipe, id: id, what: cfg.Objective.String() + "; " + f.Classifier.String(),
-		course: &f.Course, store: f.Store, scope: f.Scope(), average: f.EMAScope(),
-		net: cfg.Net, in: d, out: cfg.Classes, tables: []mat.Matrix{data, y},
-		loss: func(rng *Node, batch []*Node) (newRNG, loss *Node) {
-			return cfg.Objective.Loss(live, rng, batch[0], batch[1])
+		course: &f.Course, store: f.Store, net: cfg.Net, in: d, out: cfg.Classes, tables: tables,
+		form: cfg.form(what, std, tables), bind: func(store *model.Store, name string) *stepper {
+			c := *f.Classifier
+			c.Store, c.Name = store, name
+			live := c.Live()
+			loss := func(rng *Node, batch []*Node) (newRNG, loss *Node) {
+				return cfg.Objective.Loss(live, rng, batch[0], batch[1])
+			}
+			return &stepper{batch: cfg.Batch, store: store, scope: c.Scope(), average: c.EMAScope(), loss: loss}
 		},
 	}
 	if err := t.open(ctx, &set); err != nil {

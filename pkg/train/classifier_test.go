@@ -165,7 +165,7 @@ func TestIdentityClassifier(t *testing.T) {
 		t.Helper()
 		cfg, _ := smallClassifier(10)
 		change(&cfg)
-		id, err := cfg.id(data, y)
+		id, err := idOf(cfg, data, y)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +189,7 @@ func TestIdentityClassifier(t *testing.T) {
 	check("net", func(c *ClassifierConfig) { c.Net = nets.MLP{Width: 17, Depth: 2, Output: 4} }, y)
 	check("classes", func(c *ClassifierConfig) { c.Classes = 5 }, y)
 	s := Default("small-classifier", process, nets.MLP{Width: 16, Depth: 2, Output: 4})
-	if id, err := s.id(data, y); err != nil || seen[id] != "" {
+	if id, err := idOf(s, data, y); err != nil || seen[id] != "" {
 		t.Errorf("a score and a classifier share the id %s, %v", id, err)
 	}
 }

@@ -128,7 +128,7 @@ func TestIdentity(t *testing.T) {
 		if err := c.Validate(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		id, err := c.id(data)
+		id, err := idOf(c, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +136,7 @@ func TestIdentity(t *testing.T) {
 			t.Errorf("%q and %q share the id %s", name, other, id)
 		}
 		ids[id] = name
-		if again, err := c.id(mat.DenseCopyOf(data)); err != nil || again != id {
+		if again, err := idOf(c, mat.DenseCopyOf(data)); err != nil || again != id {
 			t.Errorf("%s: id %s, then %s, %v", name, id, again, err)
 		}
 	}
@@ -197,8 +197,8 @@ func TestIdentity(t *testing.T) {
 
 	named := base
 	named.Name = "other"
-	a, _ := base.id(data)
-	if b, err := named.id(data); err != nil || a != b {
+	a, _ := idOf(base, data)
+	if b, err := idOf(named, data); err != nil || a != b {
 		t.Errorf("the name changed the id: %s, %s, %v", a, b, err)
 	}
 }
@@ -210,7 +210,7 @@ func TestForeignCheckpoint(t *testing.T) {
 	set := Settings{Backend: backend.Go(), Dir: dir}
 	f := mustFit(t, cfg, points(10), set)
 	cfg.Seed++
-	id, err := cfg.id(points(10))
+	id, err := idOf(cfg, points(10))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,4 +229,13 @@ func edit(change func(o *objective.DSM)) func(c *Config) {
 		change(&o)
 		c.Objective = o
 	}
+}
+
+// idOf is the identity of a run on tables.
+func idOf(c interface {
+	describe() (string, error)
+	id(string, []mat.Matrix) string
+}, tables ...mat.Matrix) (string, error) {
+	what, err := c.describe()
+	return c.id(what, tables), err
 }

@@ -10,13 +10,11 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/run"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -30,6 +28,8 @@ type Settings struct {
 	OnLoss   func(step int, loss float64)       // called with the mean loss of each chunk of steps
 
 	CheckpointEvery int // steps from one checkpoint to the next; 0: one every 30 s
+
+	Pool *Pool // whose executables trainings of one form share; nil: each compiles its own
 }
 
 // Course is how a training went.
@@ -44,18 +44,18 @@ type Course struct {
 // training is a run at work, whatever it trains.
 type training struct {
 	Recipe
-	id, what       string // identity, and what checkpoints say for people
-	course         *Course
-	store          *model.Store
-	scope, average string // absolute paths of the weights and of their averages
-	net            score.Net
-	in, out        int          // widths that the network gets and must return
-	tables         []mat.Matrix // whose rows are drawn together, one batch of each
-	loss           lossFunc
-
-	trial   *run.Trial // nil until this process is at work on the run
-	saver   run.Saver
-	partial float32 // sum of the losses since the last point
+	id, what string // identity, and what checkpoints say for people
+	course   *Course
+	store    *model.Store
+	net      score.Net
+	in, out  int                                            // widths that the network gets and must return
+	tables   []mat.Matrix                                   // whose rows are drawn together, one batch of each
+	form     string                                         // equal for trainings that can share an executable
+	bind     func(store *model.Store, name string) *stepper // the step over the variables of a store
+	weights  *stepper                                       // with a pool: the run's own store, for the paths in it
+	trial    *run.Trial                                     // nil until this process is at work on the run
+	saver    run.Saver
+	partial  float32 // sum of the losses since the last point
 }
 
 // open loads what the run has left, or begins it, and fills in what set leaves open.
@@ -112,7 +112,7 @@ func (t *training) begin() error {
 		return err
 	}
 	if fresh {
-		if err := t.seed(); err != nil {
+		if err := t.seed(t.store); err != nil {
 			return err
 		}
 	}
@@ -124,19 +124,6 @@ func (t *training) begin() error {
 }
 
 const checkpointTime = 30 * time.Second
-
-// loop prepares the device loop over the steps and its inputs.
-func (t *training) loop(b compute.Backend) (*loop.Loop, []*tensors.Tensor) {
-	rates := make([]float32, t.Steps)
-	for i := range rates {
-		rates[i] = float32(t.Rate(i))
-	}
-	inputs := []*tensors.Tensor{tensors.FromValue(rates)}
-	for _, table := range t.tables {
-		inputs = append(inputs, host.Tensor(table, dtypes.Float32))
-	}
-	return loop.New(b, t.store, states, t.step), inputs
-}
 
 // advance runs the remaining steps and ends the work on the run.
 func (t *training) advance(ctx context.Context, set Settings) error {
@@ -152,8 +139,11 @@ func (t *training) run(ctx context.Context, set Settings) error {
 	if c.Loaded {
 		return nil
 	}
-	l, inputs := t.loop(set.Backend)
-	state := t.startState()
+	steps, err := t.stepper(set)
+	if err != nil {
+		return err
+	}
+	inputs, state := t.inputs(), t.startState()
 	saved, chunk, known := time.Now(), 1, total(tensors.MustCopyFlatData[float32](state[stateLossSums]))
 	for c.Steps < t.Steps {
 		if ctx.Err() != nil {
@@ -163,8 +153,7 @@ func (t *training) run(ctx context.Context, set Settings) error {
 		if n := set.CheckpointEvery; n > 0 {
 			to = min(to, (c.Steps/n+1)*n)
 		}
-		var err error
-		if state, err = l.Run(c.Steps, to, state, inputs); err != nil {
+		if state, err = steps.run(t, c.Steps, to, state, inputs); err != nil {
 			return fmt.Errorf("train: %w", err)
 		}
 		sums := tensors.MustCopyFlatData[float32](state[stateLossSums])

@@ -59,16 +59,21 @@ func checkScore(cfg Config, data mat.Matrix) (std float64, err error) {
 
 // fit trains on the tables data and, where there is one, condition. The network sees in coordinates.
 func (c Config) fit(ctx context.Context, std float64, tables []mat.Matrix, in int, set Settings) (*Fitted, error) {
-	id, err := c.id(tables...)
+	what, err := c.describe()
 	if err != nil {
 		return nil, err
 	}
+	id := c.id(what, tables)
 	f := &Fitted{Model: c.model(std, id)}
 	_, d := tables[0].Dims()
 	t := &training{
 		Recipe: c.Recipe, id: id, what: c.Objective.String() + "; " + f.Model.String(),
-		course: &f.Course, store: f.Store, scope: f.Scope(), average: f.EMAScope(),
-		net: c.Net, in: in, out: d, tables: tables, loss: c.loss(f.Model),
+		course: &f.Course, store: f.Store, net: c.Net, in: in, out: d, tables: tables,
+		form: c.form(what, std, tables), bind: func(store *model.Store, name string) *stepper {
+			m := *f.Model
+			m.Store, m.Name = store, name
+			return &stepper{batch: c.Batch, store: store, scope: m.Scope(), average: m.EMAScope(), loss: c.loss(&m)}
+		},
 	}
 	if err := t.open(ctx, &set); err != nil {
 		return nil, err

@@ -245,7 +245,7 @@ func TestIdentityGiven(t *testing.T) {
 	cfg, _ := smallGiven(10)
 	id := func(c Config, tables ...mat.Matrix) string {
 		t.Helper()
-		id, err := c.id(tables...)
+		id, err := idOf(c, tables...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func GradientNoise(b compute.Backend, m *score.Model, o objective.Matching, data
 	if err := m.Init(b, d); err != nil {
 		return Noise{}, fmt.Errorf("train: GradientNoise: %w", err)
 	}
-	blocks, err := gradients(b, m, o, data, set)
+	blocks, err := gradientBlocks(b, m, o, data, set)
 	if err != nil {
 		return Noise{}, fmt.Errorf("train: GradientNoise: %w", err)
 	}
@@ -81,8 +81,8 @@ type gradientSums struct {
 	square float64   // sum of their squared norms
 }
 
-// gradients runs the batches, block by block, in one executable.
-func gradients(b compute.Backend, m *score.Model, o objective.Matching, data mat.Matrix, set NoiseSettings) ([]gradientSums, error) {
+// gradientBlocks runs the batches, block by block, in one executable.
+func gradientBlocks(b compute.Backend, m *score.Model, o objective.Matching, data mat.Matrix, set NoiseSettings) ([]gradientSums, error) {
 	rng, err := RNGStateFromSeed(set.Seed)
 	if err != nil {
 		return nil, err
@@ -94,10 +94,10 @@ func gradients(b compute.Backend, m *score.Model, o objective.Matching, data mat
 		}
 	}
 	l := loop.New(b, m.Store, 3, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
-		rng, batch := Recipe{Batch: set.Batch}.draw(state[0], inputs)
+		rng, batch := draw(state[0], set.Batch, inputs)
 		rng, loss := o.Loss(m.Live(), rng, batch[0])
 		weights := trainable(m.Store.Scope(m.Scope()), rng.Graph())
-		parts, _ := Recipe{}.clipped(loss, weights)
+		parts, _ := gradients(loss, weights)
 		for k := range parts {
 			parts[k] = Reshape(parts[k], parts[k].Shape().Size())
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -15,40 +16,53 @@ import (
 )
 
 // recipeVersion changes when the same configuration would train something else.
-const recipeVersion = 4
+const recipeVersion = 5
 
-// id identifies the run on these tables (data, and conditions where there are some): a hash over the resolved
-// configuration and the numbers. It must be the same in every process, since each notebook cell is one, so nothing like
-// a function's address may enter.
-func (c Config) id(tables ...mat.Matrix) (string, error) {
-	h := sha256.New()
-	fmt.Fprintf(h, "score %s %s %g\n", c.Objective, c.Parametrisation, c.Drop)
-	if err := identifySDE(h, c.Objective.Process()); err != nil {
+// describe writes what is trained, without the recipe and the data. It must be the same in every process, since each
+// notebook cell is one, so nothing like a function's address may enter.
+func (c Config) describe() (string, error) {
+	var h strings.Builder
+	fmt.Fprintf(&h, "score %s %s %g\n", c.Objective, c.Parametrisation, c.Drop)
+	if err := identifySDE(&h, c.Objective.Process()); err != nil {
 		return "", err
 	}
-	identify(h, c.Objective.Times())
-	identify(h, c.Net)
-	return c.Recipe.id(h, tables), nil
+	identify(&h, c.Objective.Times())
+	identify(&h, c.Net)
+	return h.String(), nil
 }
 
-func (c ClassifierConfig) id(data, y mat.Matrix) (string, error) {
-	h := sha256.New()
-	fmt.Fprintf(h, "classifier %s %d raw %t\n", c.Objective, c.Classes, c.RawTime)
-	if err := identifySDE(h, c.Objective.SDE); err != nil {
+func (c ClassifierConfig) describe() (string, error) {
+	var h strings.Builder
+	fmt.Fprintf(&h, "classifier %s %d raw %t\n", c.Objective, c.Classes, c.RawTime)
+	if err := identifySDE(&h, c.Objective.SDE); err != nil {
 		return "", err
 	}
-	identify(h, c.Objective.Time)
-	identify(h, c.Net)
-	return c.Recipe.id(h, []mat.Matrix{data, y}), nil
+	identify(&h, c.Objective.Time)
+	identify(&h, c.Net)
+	return h.String(), nil
 }
 
-// id adds the recipe, without the name, and the tables to what is in h already.
-func (r Recipe) id(h hash.Hash, tables []mat.Matrix) string {
+// id identifies the run of what is described on these tables (data, and conditions where there are some): a hash that
+// holds the recipe, without the name, and the numbers.
+func (r Recipe) id(what string, tables []mat.Matrix) string {
+	h := sha256.New()
+	h.Write([]byte(what))
 	fmt.Fprintf(h, "recipe %d: %d %d %g %d %g %g %d\n", recipeVersion, r.Steps, r.Batch, r.LearningRate, r.WarmUp, r.ClipNorm, r.EMA, r.Seed)
 	for _, m := range tables {
 		hashTable(h, m)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// form is equal for trainings of what is described that can take turns on one executable: they differ in the numbers of the
+// recipe that enter it as inputs, and in the values of data of one shape. std, of the data, is a constant in it.
+func (r Recipe) form(what string, std float64, tables []mat.Matrix) string {
+	form := fmt.Sprintf("%sbatch %d, std %v", what, r.Batch, std)
+	for _, m := range tables {
+		n, d := m.Dims()
+		form += fmt.Sprintf(", %d x %d", n, d)
+	}
+	return form
 }
 
 // hashTable writes the shape and the numbers of a table.

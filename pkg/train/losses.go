@@ -29,19 +29,18 @@ func (r Recipe) pointSteps() int { return (r.Steps + lossPoints - 1) / lossPoint
 
 func (r Recipe) points() int { return (r.Steps + r.pointSteps() - 1) / r.pointSteps() }
 
-// addLoss adds the loss of step i to the sum of its point, one of sums [points]; or the losses [K, 1] of K runs to sums
-// [K, points].
-func (r Recipe) addLoss(sums, loss, i *Node) *Node {
-	g := i.Graph()
+// addLoss adds a loss to the sum of its point, one of sums [lossPoints].
+func addLoss(sums, loss, point *Node) *Node {
+	g := point.Graph()
 	shape := shapes.Make(dtypes.Int32, sums.Shape().Dimensions...)
-	here := Equal(Iota(g, shape, -1), BroadcastToShape(Div(i, Const(g, int32(r.pointSteps()))), shape))
+	here := Equal(Iota(g, shape, -1), BroadcastToShape(point, shape))
 	sum := BroadcastToShape(ConvertDType(loss, sums.DType()), sums.Shape())
 	return Add(sums, Where(here, sum, ZerosLike(sum)))
 }
 
-// lossSums are the sums after some steps, with partial in that of the point under way.
+// lossSums are the sums after some steps, [lossPoints], with partial in that of the point under way.
 func (r Recipe) lossSums(done int, partial float32) *tensors.Tensor {
-	sums := make([]float32, r.points())
+	sums := make([]float32, lossPoints)
 	if k := done / r.pointSteps(); k < len(sums) {
 		sums[k] = partial
 	}
@@ -54,7 +53,7 @@ func (r Recipe) losses(known []LossPoint, sums []float32, steps int) (points []L
 	if len(known) > 0 {
 		done = known[len(known)-1].Step
 	}
-	for k := done / r.pointSteps(); k < len(sums); k++ {
+	for k := done / r.pointSteps(); k < r.points(); k++ {
 		end := min((k+1)*r.pointSteps(), r.Steps)
 		if steps < end {
 			return points, sums[k]

@@ -27,7 +27,7 @@ func TestLossPoints(t *testing.T) {
 			}
 			r := Recipe{Steps: steps}
 			l := loop.New(b, nil, 1, func(_ *model.Scope, i *Node, state, _ []*Node) []*Node {
-				return []*Node{r.addLoss(state[0], AddScalar(ConvertDType(i, state[0].DType()), 1), i)}
+				return []*Node{addLoss(state[0], AddScalar(ConvertDType(i, state[0].DType()), 1), Div(i, Const(i.Graph(), int32(r.pointSteps()))))}
 			})
 			if n := r.points(); n > lossPoints || n < min(steps, lossPoints/2) {
 				t.Errorf("%d steps have %d points", steps, n)

@@ -31,22 +31,22 @@ func randomState(seed int64, stream uint64) (*tensors.Tensor, error) {
 }
 
 // seed starts the random numbers of a new store.
-func (t *training) seed() error {
-	if err := t.store.SetRNGStateFromSeed(t.Seed); err != nil { // makes the variable
+func (r Recipe) seed(store *model.Store) error {
+	if err := store.SetRNGStateFromSeed(r.Seed); err != nil { // makes the variable
 		return err
 	}
-	weights, err := randomState(t.Seed, weightsStream)
+	weights, err := randomState(r.Seed, weightsStream)
 	if err != nil {
 		return err
 	}
-	if err := t.store.GetVariable(model.JoinPath("/", model.RNGStateVariableName)).SetValue(weights); err != nil {
+	if err := store.GetVariable(model.JoinPath("/", model.RNGStateVariableName)).SetValue(weights); err != nil {
 		return err
 	}
-	steps, err := randomState(t.Seed, stepsStream)
+	steps, err := randomState(r.Seed, stepsStream)
 	if err != nil {
 		return err
 	}
-	v, err := t.store.CreateVariable(rngPath, steps)
+	v, err := store.CreateVariable(rngPath, steps)
 	if err != nil {
 		return err
 	}

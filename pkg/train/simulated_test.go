@@ -187,7 +187,7 @@ func TestIdentitySimulated(t *testing.T) {
 	for k, o := range []objective.Matching{simulated(1, 10), simulated(2, 10), simulated(1, 11), leveled(10), leveled(11)} {
 		cfg := Default("run", sde.OU1(), nets.MLP{Width: 4, Depth: 1})
 		cfg.Objective = o
-		id, err := cfg.id(points(4))
+		id, err := idOf(cfg, points(4))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math"
 	"strings"
 
 	"github.com/gomlx/compute/dtypes"
@@ -11,6 +12,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/internal/loop"
 )
 
 // rngPath is the variable with the random state of training: in the store, so that a checkpoint holds it.
@@ -31,31 +34,55 @@ func (t *training) startState() []*tensors.Tensor {
 	return []*tensors.Tensor{t.lossSums(t.course.Steps, t.partial), tensors.FromScalar(int32(-1))}
 }
 
-// Inputs of the loop.
+// Inputs of the loop: numbers that do not change what is compiled.
 const (
-	inputRates  = iota // [Steps]
-	inputTables        // and the following: [n, ...] each
+	inputRates      = iota // learning rates of the steps, [Steps] and more
+	inputClip              // bound on the norm of the gradient, infinite where there is none
+	inputFresh             // 1 - EMA
+	inputPointSteps        // steps from one point of the losses to the next
+	inputTables            // and the following: [n, ...] each
 )
+
+// inputs are those of a recipe and its tables.
+func (t *training) inputs() []*tensors.Tensor {
+	rates := make([]float64, t.Steps)
+	for i := range rates {
+		rates[i] = t.Rate(i)
+	}
+	clip := t.ClipNorm
+	if clip == 0 {
+		clip = math.Inf(1)
+	}
+	inputs := []*tensors.Tensor{
+		host.Column(loop.Padded(rates), dtypes.Float32), tensors.FromScalar(float32(clip)), tensors.FromScalar(float32(1 - t.EMA)),
+		tensors.FromScalar(int32(t.pointSteps())),
+	}
+	for _, table := range t.tables {
+		inputs = append(inputs, host.Tensor(table, dtypes.Float32))
+	}
+	return inputs
+}
 
 // step is one optimiser step. It must use only what it is given, because it is built inside the body of a loop.
 // A step with a non-finite loss or gradient, and every step after it, changes nothing.
-func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+func (t *stepper) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
 	g := i.Graph()
 	store := t.store
 	scope := store.Scope(t.scope)
 	before := snapshot(store, g)
 
 	rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
-	rng, batch := t.draw(rngVar.NodeValue(g), inputs[inputTables:])
+	rng, batch := draw(rngVar.NodeValue(g), t.batch, inputs[inputTables:])
 	rng, l := t.loss(rng, batch)
 
 	weights := trainable(scope, g)
-	grads, norm := t.clipped(l, weights)
+	grads, norm := gradients(l, weights)
 	ok := And(LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), And(IsFinite(norm), IsFinite(l)))
 
 	undo(ok, before)
+	clip(grads, norm, inputs[inputClip])
 	rate := Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1)))
-	update, average := newAdam(i, rate, ok), orNothing(ok, averaging(i, Const(g, float32(1-t.EMA))))
+	update, average := newAdam(i, rate, ok), orNothing(ok, averaging(i, inputs[inputFresh]))
 	for k, v := range weights {
 		m, s, e := t.companion(firstMoments, v), t.companion(secondMoments, v), t.companion(t.average, v)
 		w, first, second := update.apply(v.NodeValue(g), grads[k], m.NodeValue(g), s.NodeValue(g))
@@ -66,13 +93,14 @@ func (t *training) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node 
 	}
 	rngVar.SetNodeValue(Where(ok, settled(rng), rngVar.NodeValue(g)))
 	bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
-	return []*Node{t.addLoss(state[stateLossSums], Where(ok, l, ScalarZero(g, l.DType())), i), bad}
+	point := Div(i, inputs[inputPointSteps])
+	return []*Node{addLoss(state[stateLossSums], Where(ok, l, ScalarZero(g, l.DType())), point), bad}
 }
 
-// draw takes the same rows of each table, with replacement.
-func (r Recipe) draw(rng *Node, tables []*Node) (newRNG *Node, batch []*Node) {
+// draw takes the same size rows of each table, with replacement.
+func draw(rng *Node, size int, tables []*Node) (newRNG *Node, batch []*Node) {
 	n := int32(tables[0].Shape().Dim(0))
-	rng, rows := RandomIntN(rng, n, shapes.Make(dtypes.Int32, r.Batch))
+	rng, rows := RandomIntN(rng, n, shapes.Make(dtypes.Int32, size))
 	for _, table := range tables {
 		batch = append(batch, Gather(table, InsertAxes(rows, -1)))
 	}
@@ -90,8 +118,8 @@ func trainable(scope *model.Scope, g *Graph) []*model.Variable {
 	return vars
 }
 
-// clipped returns the gradients, scaled down to a global norm of at most ClipNorm, and the norm before that.
-func (r Recipe) clipped(loss *Node, weights []*model.Variable) (grads []*Node, norm *Node) {
+// gradients returns those of the loss in the weights, and their global norm.
+func gradients(loss *Node, weights []*model.Variable) (grads []*Node, norm *Node) {
 	nodes := make([]*Node, len(weights))
 	for k, v := range weights {
 		nodes[k] = v.NodeValue(loss)
@@ -101,14 +129,15 @@ func (r Recipe) clipped(loss *Node, weights []*model.Variable) (grads []*Node, n
 	for _, d := range grads {
 		sum = Add(sum, ReduceAllSum(Square(d)))
 	}
-	norm = Sqrt(sum)
-	if r.ClipNorm > 0 {
-		scale := MinScalar(MulScalar(Reciprocal(AddScalar(norm, 1e-12)), r.ClipNorm), 1)
-		for k := range grads {
-			grads[k] = Mul(grads[k], scale)
-		}
+	return grads, Sqrt(sum)
+}
+
+// clip shortens gradients of a global norm to that of a limit, a scalar.
+func clip(grads []*Node, norm, limit *Node) {
+	scale := MinScalar(Mul(Reciprocal(AddScalar(norm, 1e-12)), limit), 1)
+	for k := range grads {
+		grads[k] = Mul(grads[k], scale)
 	}
-	return grads, norm
 }
 
 // snapshot returns the present values of all variables, in order of creation. Variables that do not exist yet (on the
@@ -141,7 +170,7 @@ const (
 )
 
 // companion is the variable under root that belongs to weight v, 0 at first.
-func (t *training) companion(root string, v *model.Variable) *model.Variable {
+func (t *stepper) companion(root string, v *model.Variable) *model.Variable {
 	path := root + strings.TrimPrefix(v.Path(), t.scope)
 	return t.store.VariableWithShape(path, v.Shape(), initializer.Zero).SetTrainable(false)
 }

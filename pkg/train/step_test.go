@@ -27,18 +27,17 @@ func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loo
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := cfg.id(data)
+	id, err := idOf(cfg, data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := cfg.model(std, id)
-	run := &training{
-		Recipe: cfg.Recipe, store: m.Store, scope: m.Scope(), average: m.EMAScope(), tables: []mat.Matrix{data}, loss: cfg.loss(m),
-	}
-	if err := run.seed(); err != nil {
+	run := &training{Recipe: cfg.Recipe, tables: []mat.Matrix{data}}
+	if err := cfg.seed(m.Store); err != nil {
 		t.Fatal(err)
 	}
-	l, inputs := run.loop(b)
+	steps := &stepper{batch: cfg.Batch, store: m.Store, scope: m.Scope(), average: m.EMAScope(), loss: cfg.loss(m)}
+	l, inputs := steps.compile(b).loop, run.inputs()
 	return l, inputs, m
 }
 
@@ -166,14 +165,15 @@ func TestAverage(t *testing.T) {
 
 // TestClip: a gradient (3, 4) has norm 5 and is shortened to the bound, never lengthened.
 func TestClip(t *testing.T) {
-	for clip, want := range map[float64]float64{0: 5, 1: 1, 4.9: 4.9, 100: 5} {
+	for bound, want := range map[float64]float64{math.Inf(1): 5, 1: 1, 4.9: 4.9, 100: 5} {
 		store := model.NewStore()
-		out, err := model.MustNewExec(backend.Go(), store, func(scope *model.Scope, c *Node) []*Node {
+		out, err := model.MustNewExec(backend.Go(), store, func(scope *model.Scope, c, limit *Node) []*Node {
 			v := scope.VariableWithShape("w", shapes.Make(c.DType(), 2))
 			loss := ReduceAllSum(Mul(v.NodeValue(c), c))
-			grads, norm := Recipe{ClipNorm: clip}.clipped(loss, []*model.Variable{v})
+			grads, norm := gradients(loss, []*model.Variable{v})
+			clip(grads, norm, limit)
 			return []*Node{grads[0], norm}
-		}).Call([]float32{3, -4})
+		}).Call([]float32{3, -4}, float32(bound))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestClip(t *testing.T) {
 			t.Errorf("norm %g, want 5", norm)
 		}
 		if a, b := float64(d[0]), float64(d[1]); math.Abs(a-0.6*want) > 1e-5 || math.Abs(b+0.8*want) > 1e-5 {
-			t.Errorf("clip %g: gradient (%g, %g), want norm %g", clip, a, b, want)
+			t.Errorf("clip %g: gradient (%g, %g), want norm %g", bound, a, b, want)
 		}
 	}
 }

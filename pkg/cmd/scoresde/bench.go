@@ -83,7 +83,7 @@ var measurements = []struct {
 	{"conv_train", inFolder(convTraining)},
 	{"checkpoint_500", inFolder(checkpointing)},
 	{"compile_n", compileN},
-	{"ensemble_64", ensembleVersusProcesses(64)},
+	{"turns_64", turnsVersusProcesses(64)},
 }
 
 // inFolder gives a measurement a folder for runs, which is removed after it.

@@ -89,7 +89,7 @@ func TestRequiredRatios(t *testing.T) {
 		"conv_train":       atMost(1.15),
 		"checkpoint_500":   atMost(1.02),
 		"compile_n":        atMost(1.1),
-		"ensemble_64":      atLeast(8),
+		"turns_64":         atLeast(10),
 	}
 	for _, m := range measurements {
 		bound, ok := required[m.name]

@@ -38,7 +38,6 @@ func sweepRun(args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&part.of, "of", 0, "number of chunks of the plan (one per trial)")
 	errored := flags.String("errored", string(sweep.Keep), "what to do with trials that failed before: keep, resume, restart")
 	keepGoing := flags.Bool("keep-going", false, "failed trials are no error")
-	batch := flags.Int("batch", 8, "most trials to train side by side, where that is measured to be faster; 1: none")
 	parallel := flags.Int("parallel", 1, "trials at a time")
 	target, status, done := parseSweep(flags, args, stderr)
 	if done {
@@ -47,13 +46,13 @@ func sweepRun(args []string, stdout, stderr io.Writer) int {
 	set := sweep.Settings{
 		Errored: sweep.Errored(*errored), KeepGoing: *keepGoing, Parallel: *parallel, Show: progressLines(stderr),
 	}
-	if err := runSweep(run.Context(), target, part, *batch, set, stdout); err != nil {
+	if err := runSweep(run.Context(), target, part, set, stdout); err != nil {
 		return sweepFailure(stderr, err)
 	}
 	return exitOK
 }
 
-func runSweep(ctx context.Context, target string, part chosen, batch int, set sweep.Settings, stdout io.Writer) error {
+func runSweep(ctx context.Context, target string, part chosen, set sweep.Settings, stdout io.Writer) error {
 	p, dir, err := planOf(target)
 	if err != nil {
 		return err
@@ -70,8 +69,7 @@ func runSweep(ctx context.Context, target string, part chosen, batch int, set sw
 		return run.Permanent(err)
 	}
 	set.Manifest.Backend = backend.Describe().Name
-	lab := ablation.NewLab(b, "")
-	table, err := sweep.RunBatched(ctx, p, lab.Trial, lab.Batch(batch), set)
+	table, err := sweep.Run(ctx, p, ablation.NewLab(b, "").Trial, set)
 	if err == nil && set.Trials == nil {
 		fmt.Fprint(stdout, table.Markdown())
 	}

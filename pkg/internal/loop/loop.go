@@ -33,6 +33,7 @@ type Loop struct {
 	exec    *model.Exec
 	stores  []*model.Store // that the step uses, its own first
 	vars    []*model.Variable
+	traced  bool
 	builds  int
 }
 
@@ -76,8 +77,11 @@ func (l *Loop) Run(from, to int, state, inputs []*tensors.Tensor) ([]*tensors.Te
 	if from >= to {
 		return state, nil
 	}
+	if err := l.Create(state, inputs); err != nil {
+		return nil, err
+	}
 	if l.exec == nil {
-		if err := l.build(state, inputs); err != nil {
+		if err := l.build(); err != nil {
 			return nil, err
 		}
 	}
@@ -108,12 +112,17 @@ func (l *Loop) call(from, to int32, state, inputs []*tensors.Tensor) ([]*tensors
 	return l.exec.Call(args...)
 }
 
-// build creates the executable. The step is traced once beforehand, because a While body can only use variables that
-// exist and are passed to it as loop state.
-func (l *Loop) build(state, inputs []*tensors.Tensor) error {
-	if err := l.trace(state, inputs); err != nil {
-		return err
+// Create makes the variables that the step uses, where they do not exist, without compiling it: Run does so by itself.
+func (l *Loop) Create(state, inputs []*tensors.Tensor) error {
+	if l.traced {
+		return nil
 	}
+	return l.trace(state, inputs)
+}
+
+// build creates the executable of a step that was traced beforehand, because a While body can only use variables that
+// exist and are passed to it as loop state.
+func (l *Loop) build() error {
 	exec, err := model.NewExec(l.backend, l.store, func(scope *model.Scope, args []*Node) []*Node {
 		l.builds++
 		if l.device {
@@ -166,10 +175,11 @@ func (l *Loop) trace(state, inputs []*tensors.Tensor) error {
 		return err
 	}
 	for _, s := range l.stores {
-		if err := s.InitializeVariables(l.backend, nil); err != nil {
+		if err := Initialise(s); err != nil {
 			return err
 		}
 	}
+	l.traced = true
 	return nil
 }
 
