@@ -108,11 +108,10 @@ lint: setup
 	@bin/staticcheck ./pkg/...
 	@$(PY) .ci/lint_notebooks.py
 
-# What measures time runs by itself: other tests beside it are load.
+# Nothing here measures time: it passes on a busy machine too.
 go-test: lint
 	@echo '== go test'
-	@SCORESDE_BACKEND= go test -timeout 60m -skip '^TestRequiredRatios$$' ./pkg/...
-	@SCORESDE_BACKEND= go test -timeout 60m -run '^TestRequiredRatios$$' ./pkg/cmd/scoresde
+	@SCORESDE_BACKEND= go test -timeout 60m ./pkg/...
 
 # A real Slurm is started on this machine, where one is installed; SCORESDE_SLURM=install installs it (as root, on Debian).
 slurm-test: go-test
@@ -127,8 +126,10 @@ notebook-test: slurm-test
 		SCORESDE_BUDGET=quick SCORESDE_RESULTS="$(ROOT)/results/test" xargs -n 1 -P 2 $(PY) .ci/execute.py || rc=1; \
 	$(PY) .ci/checks.py results/test $(NOTEBOOKS) || rc=1; exit $$rc
 
+# The second part holds the ratios against what they are to be, with a margin for work beside it.
 bench: setup
 	@go run ./pkg/cmd/scoresde bench
+	@SCORESDE_TIMING=1 go test -count=1 -timeout 60m -run '^TestRequiredRatios$$' ./pkg/cmd/scoresde
 
 clean:
 	rm -rf results/html results/test results/runs
