@@ -75,7 +75,7 @@ func checkFour(t *testing.T, b compute.Backend, s sde.SDE, n int, tol, bias floa
 // TestAdaptiveOnEverySDE: with the exact score and a tight tolerance the samples of every process have the right law.
 func TestAdaptiveOnEverySDE(t *testing.T) {
 	for _, s := range sde.All() {
-		checkFour(t, backend.Go(), s, 1000, 1e-2, 0.04)
+		checkFour(t, backend.Go(), s, 500, 1e-2, 0.04)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestAdaptiveBias(t *testing.T) {
 // anew after a rejection gives a variance of 0.3 to 0.4 in place of 1.
 func TestAdaptiveNoise(t *testing.T) {
 	for name, b := range backendtest.All(t) {
-		n := map[string]int{"go": 4000, "xla": 20_000}[name]
+		n := map[string]int{"go": 4000, "xla": 10_000}[name]
 		for _, c := range []struct {
 			s     sde.SDE
 			steps float64 // about as many

@@ -99,7 +99,8 @@ func TestLearnedConditionalScore(t *testing.T) {
 		t.Fatal(err)
 	}
 	wall := time.Since(start)
-	errors := conditionalErrors(t, b, f, evenly(11), 10000)
+	toGo(t, f.Store)
+	errors := conditionalErrors(t, backend.Go(), f, evenly(6), 2000)
 	t.Logf("Fisher errors at most %.2g, trained in %.1f s", errors, wall.Seconds())
 	for class, e := range errors {
 		if bound := []float64{0.03, 0.03, 0.03, 0.03, 0.2}[class]; !(e < bound) {

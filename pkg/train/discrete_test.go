@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -14,7 +15,7 @@ import (
 // that is trained at all times (001-4, 001-6).
 func TestLearnedLevels(t *testing.T) {
 	b := onXLA(t)
-	continuous, data := FourGaussians(2000)
+	continuous, data := FourGaussians(1500)
 	continuous.Batch = 128
 	ve := sde.VE{SigmaMin: 0.01, SigmaMax: 4, Times: sde.Span{Eps: 0, T: 1}}
 	ddpm, err := sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2))
@@ -40,7 +41,8 @@ func TestLearnedLevels(t *testing.T) {
 			for i := 0; i < c.levels; i += 7 {
 				ts = append(ts, span.Eps+(span.T-span.Eps)*float64(i)/float64(c.levels-1))
 			}
-			points, err := score.Fisher(b, f.Func(), dist.FourGaussians(), c.s, ts, 20000, 2)
+			toGo(t, f.Store)
+			points, err := score.Fisher(backend.Go(), f.Func(), dist.FourGaussians(), c.s, ts, 2000, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
