@@ -52,7 +52,7 @@ func (l *Lab) stage(p parts, fit *train.Fitted) (*stage, error) {
 			return s, nil
 		}
 	}
-	made, err := sampler.New(l.backend, sampler.Problem{SDE: p.process, Score: f, N: p.Samples, Dim: p.target.law.Dim()})
+	made, err := sampler.New(l.backend, sampler.Problem{SDE: p.process, Score: f, N: p.Samples, Shape: []int{p.target.law.Dim()}})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (s *stage) fisher(b compute.Backend, p parts) (map[string]float64, error) {
 		exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, t *Node) *Node {
 			defer backend.PanicWithError()
 			off := Sub(learned(x, t), exact(x, t))
-			return ReduceSum(Square(Mul(sde.Like(p.process.Sigma(t), x), off)), -1)
+			return ReduceSum(Square(sde.Times(p.process.Sigma(t), off)), -1)
 		})
 		if err != nil {
 			return nil, err

@@ -92,7 +92,7 @@ func TestDPSScale(t *testing.T) {
 func TestDPSWithoutResidual(t *testing.T) {
 	for name, b := range backendtest.All(t) {
 		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
-			p := sampler.Problem{SDE: ve, N: 2, Dim: 2, DType: dtype, Score: func(x, _ *Node) *Node { return ZerosLike(x) }} // D = x
+			p := sampler.Problem{SDE: ve, N: 2, Shape: []int{2}, DType: dtype, Score: func(x, _ *Node) *Node { return ZerosLike(x) }} // D = x
 			lab := must(sampler.New(b, p))
 			o := must(Known([]bool{true, false}, row(0.75)))
 			set := sampler.Settings{Steps: 1, Init: sampler.Tensor(mat.NewDense(2, 2, []float64{0.75, 1, 0.75, 2}), dtype)}

@@ -81,7 +81,7 @@ func TestClassifierFree(t *testing.T) {
 				}
 			}
 		}
-		p := sampler.Problem{SDE: ve, Score: ClassifierFree(m, y, scale), N: 3, Dim: 2, DType: dtypes.Float64}
+		p := sampler.Problem{SDE: ve, Score: ClassifierFree(m, y, scale), N: 3, Shape: []int{2}, DType: dtypes.Float64}
 		lab := must(sampler.New(b, p))
 		first := run(t, lab, predict, sampler.Settings{Steps: 5})
 		if err := scale.Set(1); err != nil {

@@ -46,7 +46,7 @@ func (r RePaint) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, ne
 	for range r.Resamples - 1 {
 		var z *Node
 		rng, z = noise.Normal(rng, x.Shape())
-		back := Add(Mul(sde.Like(a, x), next), Mul(sde.Like(c, x), z))
+		back := Add(sde.Times(a, next), sde.Times(c, z))
 		rng, next, mean = step.Predict(p, rng, back, t, tNext)
 	}
 	return rng, next, mean

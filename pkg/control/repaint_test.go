@@ -48,7 +48,7 @@ func TestRePaintStep(t *testing.T) {
 		want = (2-a)*(2-a)*(a*a*want+c2) + c2
 	}
 	for name, b := range backendtest.All(t) {
-		p := sampler.Problem{SDE: s, Score: func(x, _ *Node) *Node { return ZerosLike(x) }, N: n, Dim: 2}
+		p := sampler.Problem{SDE: s, Score: func(x, _ *Node) *Node { return ZerosLike(x) }, N: n, Shape: []int{2}}
 		m := sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, half(), 3}}
 		x := run(t, must(sampler.New(b, p)), m, sampler.Settings{Steps: 1, Seed: 1}).Samples()
 		law := must(dist.NewIsotropicGaussian([]float64{0}, math.Sqrt(want)))

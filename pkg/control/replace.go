@@ -29,7 +29,7 @@ func Impute(m sampler.PC, o *Observation) sampler.PC {
 func (o *Observation) replace(s sde.SDE, rng, x, t *Node) (newRNG, y *Node) {
 	values := o.values(x)
 	rng, z := noise.Normal(rng, values.Shape())
-	return rng, o.put(x, Add(Mul(sde.Like(s.Alpha(t), x), values), Mul(sde.Like(s.Sigma(t), x), z)))
+	return rng, o.put(x, Add(sde.Times(s.Alpha(t), values), sde.Times(s.Sigma(t), z)))
 }
 
 // checkReplacement refuses a missing part and an observation with noise.

@@ -24,20 +24,20 @@ type DSM struct {
 	Time      TimeSampler // nil: Uniform
 }
 
-// Loss draws times and noise for clean data x0 [B, d] and returns the advanced random state and the scalar loss, the
-// mean over the batch of the weighted squared errors summed over coordinates.
+// Loss draws times and noise for clean data x0 [B, ...] and returns the advanced random state and the scalar loss, the
+// mean over the batch of the weighted squared errors summed over the numbers of an example.
 func (o DSM) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
 	rng, z := RandomNormal(rng, x0.Shape())
 	return rng, ReduceAllMean(Mul(weight, o.Errors(f, x0, z, t)))
 }
 
-// Errors returns lambda(t) |f(x_t, t) + z/Sigma|^2 per example [B] for given times t [B] and noise z [B, d]. It is
+// Errors returns lambda(t) |f(x_t, t) + z/Sigma|^2 per example [B] for given times t [B] and noise z [B, ...]. It is
 // computed as (lambda/Sigma^2) |Sigma f + z|^2, whose factors stay of order one as Sigma goes to 0.
 func (o DSM) Errors(f score.Func, x0, z, t *Node) *Node {
 	alpha, sigma := o.SDE.Alpha(t), o.SDE.Sigma(t)
-	residual := Add(Mul(sde.Like(sigma, x0), f(noised(x0, z, alpha, sigma), t)), z)
-	errors := ReduceSum(Square(residual), -1)
+	residual := Add(sde.Times(sigma, f(noised(x0, z, alpha, sigma), t)), z)
+	errors := sde.PerExample(Square(residual))
 	if ratio := o.Weighting.orDefault().ratio(o.SDE, t, alpha, sigma); ratio != nil {
 		errors = Mul(ratio, errors)
 	}
@@ -46,7 +46,7 @@ func (o DSM) Errors(f score.Func, x0, z, t *Node) *Node {
 
 // noised is x_t = alpha x_0 + sigma z.
 func noised(x0, z, alpha, sigma *Node) *Node {
-	return Add(Mul(sde.Like(alpha, x0), x0), Mul(sde.Like(sigma, x0), z))
+	return Add(sde.Times(alpha, x0), sde.Times(sigma, z))
 }
 
 // String names the weighting and the time sampling.

@@ -185,7 +185,7 @@ func TestExplicitScoreMatching(t *testing.T) {
 		linear := func(a, c float64) score.Func {
 			return func(x, t *Node) *Node {
 				total := Add(Square(s.Sigma(t)), ConstAs(t, c))
-				return Mul(sde.Like(Neg(Div(ConstAs(t, a), total)), x), x)
+				return sde.Times(Neg(Div(ConstAs(t, a), total)), x)
 			}
 		}
 		one, two := linear(1, 0.5), linear(0.3, 0.1)
@@ -194,7 +194,7 @@ func TestExplicitScoreMatching(t *testing.T) {
 			rng, at, _ := Stratified{}.Draw(s, rng, x0)
 			rng, z := RandomNormal(rng, x0.Shape())
 			sigma := sde.Like(s.Sigma(at), x0)
-			x := Add(Mul(sde.Like(s.Alpha(at), x0), x0), Mul(sigma, z))
+			x := Add(sde.Times(s.Alpha(at), x0), Mul(sigma, z))
 			exact := score.Exact(law, s)(x, at)
 			explicit := func(f score.Func, scale float64) *Node {
 				return ReduceAllMean(ReduceSum(Square(Mul(sigma, Sub(f(x, at), MulScalar(exact, scale)))), -1))
@@ -268,7 +268,7 @@ func TestImportanceVariance(t *testing.T) {
 			rng, x0 := law.SampleGraph(rng, 64, dtypes.Float32)
 			theta := ConstAs(x0, []float64{0.3, 0})
 			rng, loss := o.Loss(func(x, t *Node) *Node { // a network that predicts noise: its output is of order 1 at every t
-				noise := Neg(Mul(sde.Like(vp.Sigma(t), x), score.Exact(law, vp)(x, t)))
+				noise := Neg(sde.Times(vp.Sigma(t), score.Exact(law, vp)(x, t)))
 				noise = Add(noise, Mul(Reshape(each(theta)[0], 1, 1), Tanh(x)))
 				return Neg(Div(noise, sde.Like(vp.Sigma(t), x)))
 			}, rng, x0)

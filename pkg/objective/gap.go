@@ -30,7 +30,7 @@ func Gap(b compute.Backend, f score.Func, law dist.Law, s sde.SDE, ts []float64,
 	if f == nil || law == nil {
 		return nil, errors.New("objective: Gap wants a score and a law, got nil")
 	}
-	norm2 := func(v *Node) *Node { return ReduceSum(Square(v), -1) }
+	norm2 := func(v *Node) *Node { return sde.PerExample(Square(v)) }
 	rng := rand.New(rand.NewPCG(seed, 1))
 	means, err := score.Expect(b, law, s, ts, n, rng, func(x, z, t *Node) []*Node {
 		sigma := sde.Like(s.Sigma(t), x)

@@ -25,12 +25,12 @@ type Implicit struct {
 
 // Trace is a way to find |f|^2 + 2 tr(df/dx).
 type Trace interface {
-	// Estimate returns it per example, [B], unbiased, for x [B, d] and times t [B].
+	// Estimate returns it per example, [B], unbiased, for x [B, ...] and times t [B].
 	Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node)
 	String() string
 }
 
-// Loss draws times and noise for clean data x0 [B, d] and returns the advanced random state and the scalar loss. It may
+// Loss draws times and noise for clean data x0 [B, ...] and returns the advanced random state and the scalar loss. It may
 // be negative.
 func (o Implicit) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
@@ -38,7 +38,7 @@ func (o Implicit) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 	return o.matched(f, rng, noised(x0, z, o.SDE.Alpha(t), o.SDE.Sigma(t)), t, weight)
 }
 
-// matched is the loss at x_t [B, d], for times t and weights [B].
+// matched is the loss at x_t [B, ...], for times t and weights [B].
 func (o Implicit) matched(f score.Func, rng, x, t, weight *Node) (newRNG, loss *Node) {
 	rng, value := o.trace().Estimate(f, rng, x, t)
 	return rng, ReduceAllMean(Mul(Mul(weight, o.Weighting.Lambda(o.SDE, t)), value))
@@ -74,6 +74,9 @@ type Exact struct{}
 
 // Estimate implements Trace.
 func (Exact) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
+	if shape := x.Shape().Dimensions[1:]; len(shape) > 1 {
+		f, x = score.Flat(f, shape...), Reshape(x, x.Shape().Dim(0), -1)
+	}
 	y := f(x, t)
 	value = ReduceSum(Square(y), -1)
 	for i := range x.Shape().Dim(1) {
@@ -109,8 +112,8 @@ func (s Sliced) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
 	for range s.Slices {
 		var v *Node
 		rng, v = RandomNormal(rng, x.Shape())
-		along := ReduceSum(Mul(y, v), -1)
-		term := MulScalar(ReduceSum(Mul(Gradient(ReduceAllSum(along), x)[0], v), -1), 2)
+		along := sde.PerExample(Mul(y, v))
+		term := MulScalar(sde.PerExample(Mul(Gradient(ReduceAllSum(along), x)[0], v)), 2)
 		if !s.Reduced {
 			term = Add(term, Square(along))
 		}
@@ -118,7 +121,7 @@ func (s Sliced) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
 	}
 	value = MulScalar(sum, 1/float64(s.Slices))
 	if s.Reduced {
-		value = Add(value, ReduceSum(Square(y), -1))
+		value = Add(value, sde.PerExample(Square(y)))
 	}
 	return rng, value
 }
@@ -150,7 +153,7 @@ func (s FiniteDifference) Estimate(f score.Func, rng, x, t *Node) (newRNG, value
 	rng, v := RandomNormal(rng, x.Shape())
 	step := MulScalar(v, s.Step)
 	rise := MulScalar(Sub(f(Add(x, step), t), f(Sub(x, step), t)), 1/s.Step) // 2 (df/dx) v
-	return rng, Add(ReduceSum(Square(f(x, t)), -1), ReduceSum(Mul(rise, v), -1))
+	return rng, sde.PerExample(Add(Square(f(x, t)), Mul(rise, v)))
 }
 
 // String names the step.

@@ -43,18 +43,17 @@ func (o Simulated) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 	return o.implicit().matched(f, rng, x, t, weight) // no weights enter x, so no gradient runs through the steps
 }
 
-// Simulate returns x_t [B, d] for data x0 [B, d] and times t [B].
+// Simulate returns x_t for data x0, both [B, ...], and times t [B].
 func (o Simulated) Simulate(rng, x0, t *Node) (newRNG, x *Node) {
 	if o.Steps < 1 {
 		panic(fmt.Errorf("objective: Simulated.Steps = %d, want >= 1", o.Steps))
 	}
-	n, d := x0.Shape().Dim(0), x0.Shape().Dim(1)
 	// GoMLX's generator, not pkg/internal/noise: that is elementwise, and XLA would repeat it inside every step.
-	rng, z := RandomNormal(rng, shapes.Make(x0.DType(), o.Steps, n, d))
+	rng, z := RandomNormal(rng, shapes.Make(x0.DType(), append([]int{o.Steps}, x0.Shape().Dimensions...)...))
 	dt := MulScalar(t, 1/float64(o.Steps))
 	x = x0
 	for k := range o.Steps {
-		x = o.Forward.Step(x, MulScalar(dt, float64(k)), dt, Reshape(SliceAxis(z, 0, AxisElem(k)), n, d))
+		x = o.Forward.Step(x, MulScalar(dt, float64(k)), dt, Squeeze(SliceAxis(z, 0, AxisElem(k)), 0))
 	}
 	return rng, x
 }

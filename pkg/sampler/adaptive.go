@@ -145,9 +145,9 @@ func (s *Sampler) depart(set Settings) ([]*tensors.Tensor, error) {
 	}
 	state[walkX], state[walkRNG] = x, noise.State(set.Seed, stepStream)
 	state[walkT], state[walkV], state[walkH] = all(span.T), all(v), all(0.01*(span.T-span.Eps))
-	state[walkScore] = zeros(p.dtype(), p.N, p.Dim)
+	state[walkScore] = tensors.FromShape(p.shape())
 	state[walkEnds], state[walkClocks] = zeros(p.dtype(), p.N, futureDepth), zeros(p.dtype(), p.N, futureDepth)
-	state[walkNoise] = zeros(p.dtype(), p.N, futureDepth, p.Dim)
+	state[walkNoise] = tensors.FromShape(p.shape(futureDepth))
 	state[walkStatus] = tensors.FromValue(slices.Repeat([]int32{walking}, p.N))
 	state[walkStop] = tensors.FromScalar(int32(0))
 	return state, nil

@@ -5,20 +5,22 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
+
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // interval runs from the present time of each sample down to end, where the clock is v: noise is the Brownian increment
 // over it.
 type interval struct {
 	end, v *Node // [N]
-	noise  *Node // [N, Dim]
+	noise  *Node // [N, Shape...]
 }
 
 // future is what has been revealed of the Brownian motion ahead of each sample: a stack of intervals that follow one
 // another, the nearest on top. Below the last one nothing is known.
 type future struct {
 	ends, v *Node // [N, futureDepth]
-	noise   *Node // [N, futureDepth, Dim]
+	noise   *Node // [N, futureDepth, Shape...]
 	known   *Node // number of intervals, int32 [N]
 }
 
@@ -59,8 +61,8 @@ func (f future) propose(p *Problem, t, v, h, z *Node, bottom interval, trying *N
 	part, rest, whole := Sub(v, try.v), Sub(try.v, vEnd), Sub(v, vEnd)
 	share := Where(GreaterThan(whole, ZerosLike(whole)), Div(rest, whole), ZerosLike(whole)) // of what comes after the cut
 	spread := Sqrt(Mul(part, Where(blank, OnesLike(share), share)))
-	mean := Mul(like(OneMinus(share), z), top.noise)
-	try.noise = Add(mean, Mul(like(spread, z), z)) // top.noise is 0 where blank
+	mean := sde.Times(OneMinus(share), top.noise)
+	try.noise = Add(mean, sde.Times(spread, z)) // top.noise is 0 where blank
 
 	wide := func(n *Node) *Node { return BroadcastToShape(InsertAxes(n, 1), f.noise.Shape()) }
 	at := func(k, when *Node) *Node {

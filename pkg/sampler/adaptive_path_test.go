@@ -26,7 +26,7 @@ type proposal struct {
 
 func propose(b compute.Backend, w *mat.Dense, h float64, trying bool) proposal {
 	n := w.RawMatrix().Rows
-	p := &Problem{SDE: sde.Brownian{}, N: n, Dim: 1}
+	p := &Problem{SDE: sde.Brownian{}, N: n, Shape: []int{1}}
 	out := MustExecOnceN(b, func(w, rng *Node) []*Node {
 		g := w.Graph()
 		fill := func(v float64, dims ...int) *Node {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/ode"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // State of the loop of adaptive steps.
@@ -53,15 +54,16 @@ func (s *Sampler) walk(state, inputs []*Node) []*Node {
 	ahead, try := ahead.propose(p, t, v, state[walkH], z, bottom, trying)
 
 	alpha, alphaNext, a := p.SDE.Alpha(t), p.SDE.Alpha(try.end), Sub(v, try.v)
-	move := Add(Mul(like(Mul(a, alpha), x), first), try.noise)
-	guess := Mul(like(alphaNext, x), Add(Div(x, like(alpha, x)), move))
+	move := Add(sde.Times(Mul(a, alpha), first), try.noise)
+	guess := sde.Times(alphaNext, Add(Div(x, like(alpha, x)), move))
 	second := p.Score(Where(informed, guess, x), Where(informed, try.end, t))
-	change := Sub(Mul(like(alphaNext, x), second), Mul(like(alpha, x), first)) // of the slope, in y
-	correction := Mul(like(MulScalar(Mul(alphaNext, a), 0.5), x), change)
+	change := Sub(sde.Times(alphaNext, second), sde.Times(alpha, first)) // of the slope, in y
+	correction := sde.Times(MulScalar(Mul(alphaNext, a), 0.5), change)
 	next := Add(guess, correction)
 
-	scale := Add(like(limits[1], x), Mul(like(limits[2], x), Max(Abs(x), Abs(next))))
-	norm := Sqrt(ReduceMean(Square(Div(correction, scale)), -1))
+	scale := Add(like(limits[1], x), sde.Times(limits[2], Max(Abs(x), Abs(next))))
+	squares := sde.PerExample(Square(Div(correction, scale)))
+	norm := Sqrt(Div(squares, ConstAs(squares, float64(p.dim()))))
 	accept := And(trying, LessOrEqual(norm, OnesLike(norm))) // a NaN is no acceptance
 	reject := And(trying, LogicalNot(accept))
 

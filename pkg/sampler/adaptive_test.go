@@ -53,7 +53,7 @@ func checkFour(t *testing.T, b compute.Backend, s sde.SDE, n int, tol, bias floa
 	t.Helper()
 	law := dist.FourGaussians()
 	what := fmt.Sprintf("%s on %s", s, b.Name())
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Dim: 2}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}))
 	start := law.Noised(sde.At(s, s.Span().T)).Sample(source(3), n)
 	r := adapt(t, lab, equal(tol), Settings{Seed: 5, Init: Tensor(start, dtypes.Float32)})
 
@@ -139,7 +139,7 @@ func TestAdaptiveNoise(t *testing.T) {
 			clock := func(l level) float64 { return math.Pow(l.sigma/l.alpha, 2) }
 			v := clock(ends[0]) - clock(ends[1])
 			delta := 1e-6 / v
-			p := Problem{SDE: c.s, N: n, Dim: 1, DType: c.dtype, Score: func(x, tm *Node) *Node {
+			p := Problem{SDE: c.s, N: n, Shape: []int{1}, DType: c.dtype, Score: func(x, tm *Node) *Node {
 				return MulScalar(Div(x, Square(like(c.s.Alpha(tm), x))), -delta) // -delta y/Alpha
 			}}
 			tol := Tolerance{Abs: ends[0].alpha * delta / 2 * math.Pow(v/c.steps, 1.5), Rel: 1e-30}

@@ -24,7 +24,7 @@ func Forward(ctx context.Context, b compute.Backend, data mat.Matrix, s sde.SDE,
 		return nil, err
 	}
 	n, d := data.Dims()
-	lab, err := New(b, Problem{SDE: s, N: n, Dim: d})
+	lab, err := New(b, Problem{SDE: s, N: n, Shape: []int{d}})
 	if err != nil {
 		return nil, err
 	}
@@ -57,10 +57,10 @@ func Backward(ctx context.Context, b compute.Backend, p Problem, q Prior, method
 	if err := checkRows("start", start); err != nil {
 		return nil, err
 	}
-	if n, d := start.Dims(); n != p.N || d != p.Dim {
-		return nil, fmt.Errorf("sampler: the prior q drew [%d, %d], want Problem's [N, Dim] = [%d, %d]", n, d, p.N, p.Dim)
+	if n, d := start.Dims(); n != p.N || d != p.dim() {
+		return nil, fmt.Errorf("sampler: the prior q drew [%d, %d], want [%d, %d] for %[3]d samples of the shape %[5]v", n, d, p.N, p.dim(), p.Shape)
 	}
-	set.Init = Tensor(start, p.dtype())
+	set.Init = p.tensor(start)
 	return lab.Run(ctx, method, set)
 }
 
@@ -89,6 +89,6 @@ func (forward) NFE() int         { return 0 }
 func (forward) Step(p *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRNG, next *Node, newAux []*Node) {
 	dt := Sub(tNext, t)
 	rng, z := noise.Normal(rng, x.Shape())
-	mean := Add(x, Mul(like(Mul(p.SDE.Drift(t), dt), x), x))
-	return rng, Add(mean, Mul(like(Mul(p.SDE.Diffusion(t), Sqrt(dt)), x), z)), nil
+	mean := Add(x, sde.Times(Mul(p.SDE.Drift(t), dt), x))
+	return rng, Add(mean, sde.Times(Mul(p.SDE.Diffusion(t), Sqrt(dt)), z)), nil
 }

@@ -62,7 +62,7 @@ func TestAnnealedLangevinWeights(t *testing.T) {
 	for i := range n {
 		box.SetRow(i, []float64{16*rng.Float64() - 8, 16*rng.Float64() - 8})
 	}
-	lab := must(New(backend.Go(), Problem{SDE: ve, Score: score.Exact(law, ve), N: n, Dim: 2}))
+	lab := must(New(backend.Go(), Problem{SDE: ve, Score: score.Exact(law, ve), N: n, Shape: []int{2}}))
 	set := Settings{Steps: 9, Seed: 1, Init: Tensor(box, dtypes.Float32)}
 	const eps = 0.1 / 2 // the paper's alpha is 0.1
 	r := run(t, lab, must(AnnealedLangevin(eps, 1, 100)), set)
@@ -74,7 +74,7 @@ func TestAnnealedLangevinWeights(t *testing.T) {
 		closeTo(t, "std", m.Std, want, 5*want/math.Sqrt(4*m.Weight*n))
 	}
 	// Plain Langevin: the smallest level alone, 1000 steps.
-	x := repeat(t, Problem{SDE: ve, Score: lab.problem.Score, N: n, Dim: 2}, Langevin{math.Sqrt(eps / 2), Expected}, 0, 1000, box)
+	x := repeat(t, Problem{SDE: ve, Score: lab.problem.Score, N: n, Shape: []int{2}}, Langevin{math.Sqrt(eps / 2), Expected}, 0, 1000, box)
 	modes = must(metric.ModeStats(x, centres))
 	closeTo(t, "weight under plain Langevin", modes[0].Weight, 0.509, 0.03)
 	closeTo(t, "std under plain Langevin", modes[0].Std, 1.0127, 5*1.0127/math.Sqrt(4*modes[0].Weight*n))
@@ -113,7 +113,7 @@ func TestDDPMRecursion(t *testing.T) {
 		before := product
 		product *= 1 - beta
 		for rule, variance := range map[Predictor]float64{Ancestral{}: beta * (1 - before) / (1 - product), WideAncestral{}: beta} {
-			mean, state, z := newStepper(rule, Problem{SDE: p, Score: curved, N: len(x), Dim: 1}).at(x, []float64{now}, []float64{next})
+			mean, state, z := newStepper(rule, Problem{SDE: p, Score: curved, N: len(x), Shape: []int{1}}).at(x, []float64{now}, []float64{next})
 			for i := range x {
 				what := fmt.Sprintf("%s, beta_%d = %g", rule, k+1, beta)
 				closeTo(t, what+": mean", mean[i], (x[i]+beta*math.Sin(x[i])*math.Exp(now))/math.Sqrt(1-beta), 1e-12)

@@ -10,6 +10,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Coupled solves the reverse-time SDE by Euler-Maruyama along the same Brownian paths with several numbers of equal
@@ -17,7 +19,8 @@ import (
 // the end states are path errors, which measure the strong order. The last of steps is the finest and every other must
 // divide it. The host drives the steps: this is an instrument, not a sampler.
 func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed uint64) ([]*mat.Dense, error) {
-	p.N, p.Dim = start.Dims()
+	n, d := start.Dims()
+	p.N, p.Shape = n, []int{d}
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
@@ -40,9 +43,9 @@ func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed u
 	dt := (span.T - span.Eps) / float64(fine)
 	states, noise := make([]*tensors.Tensor, len(steps)), make([]*mat.Dense, len(steps))
 	for k := range steps {
-		states[k], noise[k] = Tensor(start, p.dtype()), mat.NewDense(p.N, p.Dim, nil)
+		states[k], noise[k] = Tensor(start, p.dtype()), mat.NewDense(n, d, nil)
 	}
-	increment := mat.NewDense(p.N, p.Dim, nil)
+	increment := mat.NewDense(n, d, nil)
 	for i := 1; i <= fine; i++ {
 		for j := range increment.RawMatrix().Data {
 			increment.RawMatrix().Data[j] = math.Sqrt(dt) * rng.NormFloat64()
@@ -72,6 +75,6 @@ func (p *Problem) drivenStep(b compute.Backend) (*model.Exec, error) {
 	return model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, w, t, tNext *Node) *Node {
 		unused := Const(x.Graph(), []uint64{0, 0, 0}) // Predict's own noise is left out
 		_, _, mean := EulerMaruyama{}.Predict(p, unused, x, t, tNext)
-		return Add(mean, Mul(like(p.SDE.Diffusion(t), x), w))
+		return Add(mean, sde.Times(p.SDE.Diffusion(t), w))
 	})
 }

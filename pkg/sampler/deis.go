@@ -2,6 +2,8 @@ package sampler
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // DEIS is the exponential integrator of second order with multiple steps, tAB-DEIS (Zhang and Chen 2023, arXiv 2204.13902):
@@ -33,12 +35,12 @@ func (DEIS) Begin(_ *Problem, x, t *Node, _ []*Node) []*Node { return noHistory(
 // Step implements Method.
 func (DEIS) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, next *Node, newAux []*Node) {
 	rho := func(t *Node) *Node { return Div(p.SDE.Sigma(t), p.SDE.Alpha(t)) }
-	eps := Neg(Mul(like(p.SDE.Sigma(t), x), p.Score(x, t)))
+	eps := Neg(sde.Times(p.SDE.Sigma(t), p.Score(x, t)))
 	h := Sub(rho(tNext), rho(t))
 	first := Equal(aux[1], t)
 	gap := Where(first, OnesLike(h), Sub(rho(t), rho(aux[1])))
 	ratio := Where(first, ZerosLike(h), MulScalar(Div(h, gap), 0.5))
-	mean := Add(eps, Mul(like(ratio, x), Sub(eps, aux[0])))
-	scaled := Add(Div(x, like(p.SDE.Alpha(t), x)), Mul(like(h, x), mean))
-	return rng, Mul(like(p.SDE.Alpha(tNext), x), scaled), []*Node{eps, t}
+	mean := Add(eps, sde.Times(ratio, Sub(eps, aux[0])))
+	scaled := Add(Div(x, like(p.SDE.Alpha(t), x)), sde.Times(h, mean))
+	return rng, sde.Times(p.SDE.Alpha(tNext), scaled), []*Node{eps, t}
 }

@@ -2,6 +2,8 @@ package sampler
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // DPMSolver2S is DPM-Solver++(2S) (Lu et al. 2022, arXiv 2211.01095, algorithm 1): a step of second order with one more
@@ -24,7 +26,7 @@ func (DPMSolver2S) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, me
 	d := p.denoise(x, t)
 	inner := p.denoise(exponential(a, m, x, d), middle)
 	part := Div(Sub(m.lambda, a.lambda), Sub(b.lambda, a.lambda)) // r, near 1/2
-	next = exponential(a, b, x, Add(d, Mul(like(Reciprocal(MulScalar(part, 2)), x), Sub(inner, d))))
+	next = exponential(a, b, x, Add(d, sde.Times(Reciprocal(MulScalar(part, 2)), Sub(inner, d))))
 	return rng, next, next
 }
 
@@ -55,7 +57,7 @@ func (DPMSolver2M) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (new
 	a, b := marginalAt(p.SDE, t), marginalAt(p.SDE, tNext)
 	d := p.denoise(x, t)
 	slope := slopeOf(p, aux, d, t, a.lambda)
-	mean := Add(d, Mul(like(MulScalar(Sub(b.lambda, a.lambda), 0.5), x), slope))
+	mean := Add(d, sde.Times(MulScalar(Sub(b.lambda, a.lambda), 0.5), slope))
 	return rng, exponential(a, b, x, mean), []*Node{d, t}
 }
 

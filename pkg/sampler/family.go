@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Family is the family of SDEs whose marginals are all those of one process. For every noise sigma(t) >= 0, here Ratio g(t),
@@ -55,9 +56,9 @@ func (m Family) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newR
 	push := Mul(Mul(MulScalar(AddScalar(add, 1), 0.5), Square(g)), dt)
 	std := Mul(Mul(knobs[0], g), Sqrt(Abs(dt)))
 	rng, z := noise.Normal(rng, x.Shape())
-	drift := Mul(like(Mul(p.SDE.Drift(t), dt), x), x)
-	mean := Add(Sub(x, drift), Mul(like(push, x), p.Score(x, t)))
-	return rng, Add(mean, Mul(like(std, x), z)), nil
+	drift := sde.Times(Mul(p.SDE.Drift(t), dt), x)
+	mean := Add(Sub(x, drift), sde.Times(push, p.Score(x, t)))
+	return rng, Add(mean, sde.Times(std, z)), nil
 }
 
 // Forward runs a member of the family forward, from Settings.Init at Eps up to T: data noised to Eps there, which the score

@@ -48,7 +48,7 @@ func TestFamilyStep(t *testing.T) {
 	for _, s := range sde.All() {
 		span := s.Span()
 		now, next := span.Eps+0.6*(span.T-span.Eps), span.Eps+0.57*(span.T-span.Eps)
-		p := Problem{SDE: s, Score: curved, N: len(x), Dim: 1}
+		p := Problem{SDE: s, Score: curved, N: len(x), Shape: []int{1}}
 		for _, r := range ratios {
 			step := newStepper(knobbed{Family{r}}, p)
 			for _, backwards := range []bool{true, false} {
@@ -132,7 +132,7 @@ func checkMarginals(t *testing.T, b compute.Backend, n, steps int, bound float64
 	t.Helper()
 	law, s := dist.Unit(), sde.VP{BetaMin: 0.1, BetaMax: 20}
 	span := s.Span()
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Dim: 1}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{1}}))
 	distance := func(snap Snapshot) float64 {
 		alpha, sigma := sde.At(s, snap.T)
 		x := snap.Samples()
@@ -181,7 +181,7 @@ func TestStochasticDDIM(t *testing.T) {
 	for _, s := range sde.All() {
 		span := s.Span()
 		now, next := []float64{span.Eps + 0.6*(span.T-span.Eps)}, []float64{span.Eps + 0.5*(span.T-span.Eps)}
-		p := Problem{SDE: s, Score: curved, N: len(x), Dim: 1}
+		p := Problem{SDE: s, Score: curved, N: len(x), Shape: []int{1}}
 		for eta, member := range map[float64]Predictor{0: DDIM{}, 1: Ancestral{}} {
 			_, got, _ := newStepper(knobbed{StochasticDDIM{eta}}, p).at(x, now, next)
 			_, want, _ := newStepper(member, p).at(x, now, next)
@@ -234,7 +234,7 @@ func TestFamilyRefuses(t *testing.T) {
 	if _, err := lab.Forward(context.Background(), Family{-1}, Settings{Steps: 2}); err == nil {
 		t.Error("a negative ratio ran forward")
 	}
-	blind := must(New(backend.Go(), Problem{SDE: vp, N: 4, Dim: 2}))
+	blind := must(New(backend.Go(), Problem{SDE: vp, N: 4, Shape: []int{2}}))
 	if _, err := blind.Forward(context.Background(), Family{1}, Settings{Steps: 2}); err == nil {
 		t.Error("no score ran forward")
 	}

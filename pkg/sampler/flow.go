@@ -28,7 +28,7 @@ func (ProbabilityFlow) NFE() int { return 1 }
 
 // Predict implements Predictor.
 func (ProbabilityFlow) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	next = Sub(x, Mul(like(Sub(t, tNext), x), score.Flow(p.Score, p.SDE)(x, t)))
+	next = Sub(x, sde.Times(Sub(t, tNext), score.Flow(p.Score, p.SDE)(x, t)))
 	return rng, next, next
 }
 
@@ -50,5 +50,5 @@ func (p *Problem) denoise(x, t *Node) *Node { return score.Denoiser(p.Score, p.S
 // The linear part of the ODE is exact, whatever h (Lu et al. 2022, arXiv 2211.01095, eq 8).
 func exponential(a, b marginal, x, d *Node) *Node {
 	gain := Neg(Mul(b.alpha, Expm1(Sub(a.lambda, b.lambda))))
-	return Add(Mul(like(Div(b.sigma, a.sigma), x), x), Mul(like(gain, x), d))
+	return Add(sde.Times(Div(b.sigma, a.sigma), x), sde.Times(gain, d))
 }

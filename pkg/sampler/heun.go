@@ -50,9 +50,9 @@ func (h Heun) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG
 		a, c := sde.Transition(p.SDE, up, t)
 		var z *Node
 		rng, z = noise.Normal(rng, x.Shape())
-		x, t = Add(Mul(like(a, x), x), Mul(like(c, x), z)), up
+		x, t = Add(sde.Times(a, x), sde.Times(c, z)), up
 	}
-	slope := func(x, t *Node) *Node { return Neg(Mul(like(p.SDE.Sigma(t), x), p.Score(x, t))) } // (x/Alpha - D)/rho = eps
+	slope := func(x, t *Node) *Node { return Neg(sde.Times(p.SDE.Sigma(t), p.Score(x, t))) } // (x/Alpha - D)/rho = eps
 	rho := func(t *Node) *Node { return Div(p.SDE.Sigma(t), p.SDE.Alpha(t)) }
 	step := like(Sub(rho(tNext), rho(t)), x)
 	scaled := Div(x, like(p.SDE.Alpha(t), x))

@@ -7,6 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Increments recovers from one bundle of forward paths, snapshots at rising times, the two Brownian increments between
@@ -27,16 +29,16 @@ func Increments(b compute.Backend, p Problem, path []Snapshot) (forward, reverse
 		dt := Sub(u, t)
 		f, g := p.SDE.Drift, p.SDE.Diffusion
 		move := Sub(y, x)
-		ahead := Sub(move, Mul(like(Mul(f(t), dt), x), x))
-		drift := Sub(Mul(like(f(u), x), y), Mul(like(Square(g(u)), x), p.Score(y, u)))
-		back := Sub(Mul(like(dt, x), drift), move)
+		ahead := Sub(move, sde.Times(Mul(f(t), dt), x))
+		drift := Sub(sde.Times(f(u), y), sde.Times(Square(g(u)), p.Score(y, u)))
+		back := Sub(sde.Times(dt, drift), move)
 		return []*Node{Div(ahead, like(g(t), x)), Div(back, like(g(u), x))}
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer exec.Finalize()
-	forward, reverse = mat.NewDense(p.N, p.Dim, nil), mat.NewDense(p.N, p.Dim, nil)
+	forward, reverse = mat.NewDense(p.N, p.dim(), nil), mat.NewDense(p.N, p.dim(), nil)
 	for k := 1; k < len(path); k++ {
 		if !(path[k].T > path[k-1].T) {
 			return nil, nil, fmt.Errorf("sampler: snapshot %d is at t = %g after %g, want rising times", k, path[k].T, path[k-1].T)

@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Langevin is the Langevin corrector x + eps score + sqrt(2 eps) z (Song et al. 2021, algorithms 4 and 5) with the step
@@ -81,7 +82,7 @@ func (l Langevin) ratio(p *Problem, t, s, z *Node) *Node {
 	if l.Norm == Expected {
 		return p.SDE.Sigma(t)
 	}
-	norm := func(v *Node) *Node { return Sqrt(ReduceSum(Square(v), -1)) }
+	norm := func(v *Node) *Node { return Sqrt(sde.PerExample(Square(v))) }
 	zn, sn := norm(z), norm(s)
 	if l.Norm == BatchMean {
 		mean := func(values *Node) *Node { return Reshape(ReduceAllMean(values), 1) }

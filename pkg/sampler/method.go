@@ -18,7 +18,7 @@ type Method interface {
 	Validate() error
 	// NFE is the number of score evaluations per step.
 	NFE() int
-	// Step builds the graph from the state x [N, Dim] at time t to the state at tNext, both times [1]. aux is what the
+	// Step builds the graph from the state x [N, Shape...] at time t to the state at tNext, both times [1]. aux is what the
 	// method carries besides x from step to step, nil unless it is a Carrier; it keeps its number and shapes.
 	Step(p *Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node)
 }
@@ -26,7 +26,7 @@ type Method interface {
 // Carrier is a Method that carries more than the samples: weights of particles, former evaluations.
 type Carrier interface {
 	Method
-	// Begin builds the first aux from the start x [N, Dim] at the first time t [1].
+	// Begin builds the first aux from the start x [N, Shape...] at the first time t [1].
 	Begin(p *Problem, x, t *Node, knobs []*Node) (aux []*Node)
 }
 

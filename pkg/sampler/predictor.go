@@ -26,9 +26,9 @@ type Gaussian interface {
 // draw takes a step of a Gaussian predictor.
 func draw(k Gaussian, p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
 	onX, onScore, std := k.Kernel(p.SDE, t, tNext)
-	mean = Add(Mul(like(onX, x), x), Mul(like(onScore, x), p.Score(x, t)))
+	mean = Add(sde.Times(onX, x), sde.Times(onScore, p.Score(x, t)))
 	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, Mul(like(std, x), z)), mean
+	return rng, Add(mean, sde.Times(std, z)), mean
 }
 
 // EulerMaruyama discretises the reverse-time SDE dx = (f x - g^2 score) dt + g dw (report, eq 2) with all coefficients

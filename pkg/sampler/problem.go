@@ -4,9 +4,11 @@ package sampler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
@@ -16,12 +18,12 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Problem is what is sampled: n vectors of dimension Dim whose noising process is SDE and whose score is Score.
+// Problem is what is sampled: N examples of the shape Shape whose noising process is SDE and whose score is Score.
 type Problem struct {
 	SDE   sde.SDE
 	Score score.Func   // nil is allowed for Forward only
 	N     int          // samples
-	Dim   int          // coordinates of a sample
+	Shape []int        // of a sample: {2} for points of the plane, {28, 28, 1} for pictures, {points, values} for functions
 	DType dtypes.DType // zero: Float32
 }
 
@@ -31,13 +33,26 @@ func (p Problem) Validate() error {
 		return fmt.Errorf("sampler: Problem.SDE: %w", err)
 	}
 	switch {
-	case p.N < 1 || p.Dim < 1:
-		return fmt.Errorf("sampler: Problem wants N >= 1 samples of Dim >= 1 coordinates, got N = %d, Dim = %d", p.N, p.Dim)
+	case p.N < 1:
+		return fmt.Errorf("sampler: Problem.N = %d, want N >= 1 samples", p.N)
+	case len(p.Shape) == 0 || slices.Min(p.Shape) < 1:
+		return fmt.Errorf("sampler: Problem.Shape = %v, want the shape of a sample, such as {2}, of sizes >= 1", p.Shape)
 	case p.DType != dtypes.Float32 && p.DType != dtypes.Float64 && p.DType != dtypes.InvalidDType:
 		return fmt.Errorf("sampler: Problem.DType = %s, want Float32 or Float64", p.DType)
 	}
 	return nil
 }
+
+// shape is that of a tensor whose axes dims stand between those of the batch and of a sample.
+func (p Problem) shape(dims ...int) shapes.Shape {
+	return shapes.Make(p.dtype(), slices.Concat([]int{p.N}, dims, p.Shape)...)
+}
+
+// dim is the number of coordinates of a sample.
+func (p Problem) dim() int { return p.shape().Size() / p.N }
+
+// tensor copies a matrix with a sample per row.
+func (p Problem) tensor(m mat.Matrix) *tensors.Tensor { return host.TensorOf(m, p.shape()) }
 
 func (p Problem) dtype() dtypes.DType {
 	if p.DType == dtypes.InvalidDType {
@@ -59,7 +74,7 @@ type Settings struct {
 	Steps     int                                // N >= 1
 	Schedule  Schedule                           // nil: UniformSchedule
 	Seed      int64                              // of the noise and the start
-	Init      *tensors.Tensor                    // [N, Dim] start; nil: N(0, PriorStd^2 I)
+	Init      *tensors.Tensor                    // [N, Shape...] start; nil: N(0, PriorStd^2 I)
 	Snapshots []float64                          // times at which to keep the state, taken at the nearest point of the grid, noise 0 of LastMean aside
 	Denoise   bool                               // end with the posterior mean (x + Sigma^2 score)/Alpha at the last time, one more evaluation
 	LastMean  bool                               // end with the mean of a step to noise 0, see above
@@ -82,15 +97,15 @@ func (s Status) String() string { return [...]string{"done", "non-finite", "canc
 // Snapshot is the state at a time of the grid.
 type Snapshot struct {
 	T float64
-	X *tensors.Tensor // [N, Dim]
+	X *tensors.Tensor // [N, Shape...]
 }
 
-// Samples returns the state as a matrix [n, d].
+// Samples returns the state as a matrix [n, d], d the product of Shape.
 func (s Snapshot) Samples() *mat.Dense { return Matrix(s.X) }
 
 // Result is what a run leaves.
 type Result struct {
-	X         *tensors.Tensor   // [N, Dim], the last state
+	X         *tensors.Tensor   // [N, Shape...], the last state
 	Aux       []*tensors.Tensor // what a Carrier carried at the end
 	Snapshots []Snapshot        // in the order of Settings.Snapshots
 	Grid      []float64         // the times, Steps+1 of them; with LastMean the last is 0 and stands for noise 0
@@ -100,7 +115,7 @@ type Result struct {
 	Elapsed   time.Duration
 }
 
-// Samples returns the last state as a matrix [n, d].
+// Samples returns the last state as a matrix [n, d], d the product of Shape.
 func (r *Result) Samples() *mat.Dense { return Matrix(r.X) }
 
 // Law is the empirical law of the last state: the "eventual distribution" of the report's algorithms.
@@ -114,7 +129,7 @@ func (r *Result) Path(i, k int) (t, x []float64) {
 	return t, x
 }
 
-// Matrix copies a float tensor [n, d] to a matrix.
+// Matrix copies a float tensor [n, ...] to a matrix with an example per row.
 func Matrix(t *tensors.Tensor) *mat.Dense { return host.Matrix(t) }
 
 // Tensor copies a matrix [n, d] to a tensor of a float type; the zero DType means Float32, as in Problem.

@@ -38,7 +38,7 @@ func TestRule(t *testing.T) {
 	for _, s := range sde.All() {
 		span := s.Span()
 		now, next := []float64{span.Eps + 0.6*(span.T-span.Eps)}, []float64{span.Eps + 0.5*(span.T-span.Eps)}
-		p := Problem{SDE: s, Score: curved, N: len(x), Dim: 1}
+		p := Problem{SDE: s, Score: curved, N: len(x), Shape: []int{1}}
 		for rule, known := range map[bool]Predictor{false: Ancestral{}, true: WideAncestral{}} {
 			mean, state, _ := newStepper(decoder("corrected", false, rule), p).at(x, now, next)
 			wantMean, want, _ := newStepper(known, p).at(x, now, next)
@@ -60,7 +60,7 @@ func TestDDPMDecoder(t *testing.T) {
 		b = o
 	}
 	s := must(sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2)))
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(dist.Unit(), s), N: n, Dim: 1}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(dist.Unit(), s), N: n, Shape: []int{1}}))
 	exact := midpoints(n, func(p float64) float64 { return p })
 	for _, c := range []struct {
 		p       Predictor

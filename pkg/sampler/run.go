@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -225,12 +225,15 @@ func (s *Sampler) loop(m Method, host bool, states int) *loop.Loop {
 
 // start checks Settings.Init or draws from the prior.
 func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
-	want := shapes.Make(s.problem.dtype(), s.problem.N, s.problem.Dim)
+	want := s.problem.shape()
 	if set.Init != nil {
 		if !set.Init.Shape().Equal(want) {
 			return nil, fmt.Errorf("sampler: Settings.Init has shape %s, want %s", set.Init.Shape(), want)
 		}
-		return set.Init, checkRows("Settings.Init", Matrix(set.Init))
+		if err := host.FiniteTensor("Settings.Init", set.Init); err != nil {
+			return nil, fmt.Errorf("sampler: %w", err)
+		}
+		return set.Init, nil
 	}
 	if s.prior == nil {
 		exec, err := model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng *Node) *Node {

@@ -30,7 +30,7 @@ func Simulate(ctx context.Context, b compute.Backend, data mat.Matrix, process s
 	}
 	slices.Reverse(grid)
 	n, d := data.Dims()
-	lab, err := New(b, Problem{SDE: sde.Brownian{Times: span}, N: n, Dim: d}) // simulated knows its own process
+	lab, err := New(b, Problem{SDE: sde.Brownian{Times: span}, N: n, Shape: []int{d}}) // simulated knows its own process
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func (r ReverseOf) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, me
 			r, p.SDE, got.Eps, got.T, want.Eps, want.T))
 	}
 	dt, g := Sub(t, tNext), r.Process.G(t)
-	slope := Sub(r.Process.Slope(x, t), Mul(like(Square(g), x), p.Score(x, t)))
-	mean = Sub(x, Mul(like(dt, x), slope))
+	slope := Sub(r.Process.Slope(x, t), sde.Times(Square(g), p.Score(x, t)))
+	mean = Sub(x, sde.Times(dt, slope))
 	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, Mul(like(Mul(g, Sqrt(dt)), x), z)), mean
+	return rng, Add(mean, sde.Times(Mul(g, Sqrt(dt)), z)), mean
 }

@@ -68,7 +68,7 @@ func TestSimulateDoubleWell(t *testing.T) {
 // there; the score is not linear.
 func TestReverseOfAffine(t *testing.T) {
 	for _, s := range []sde.SDE{sde.VE{SigmaMin: 0.01, SigmaMax: 4}, sde.VP{BetaMin: 0.1, BetaMax: 20}} {
-		p := Problem{SDE: s, Score: curved, N: 3, Dim: 1}
+		p := Problem{SDE: s, Score: curved, N: 3, Shape: []int{1}}
 		x := []float64{-1, 0.2, 1.7}
 		mean, next, _ := newStepper(ReverseOf{sde.Affine(s)}, p).at(x, []float64{0.62}, []float64{0.6})
 		wantMean, wantNext, _ := newStepper(EulerMaruyama{}, p).at(x, []float64{0.62}, []float64{0.6})
@@ -106,7 +106,7 @@ func TestReverseOfDoubleWell(t *testing.T) {
 	for name, b := range backendtest.All(t) {
 		for _, scale := range []float64{1, 0.5} {
 			scaled := func(x, _ *Node) *Node { return Mul(wells.Score(x), ConstAs(x, scale)) }
-			lab := must(New(b, Problem{SDE: wells.Reference(times), Score: scaled, N: n, Dim: 1}))
+			lab := must(New(b, Problem{SDE: wells.Reference(times), Score: scaled, N: n, Shape: []int{1}}))
 			r := run(t, lab, PC{Predictor: ReverseOf{process}}, Settings{Steps: 200, Seed: 4, Init: Tensor(start, dtypes.Float32)})
 			_, p, err := metric.KS(r.Samples().RawMatrix().Data, cdf)
 			if err != nil {
@@ -150,11 +150,11 @@ func TestSimulateRefuses(t *testing.T) {
 			return Simulate(context.Background(), backend.Go(), data, process, Settings{Steps: 1, Snapshots: []float64{2}})
 		},
 		"ReverseOf.Process": func() (*Result, error) {
-			p := Problem{SDE: wells.Reference(times), Score: curved, N: 2, Dim: 1}
+			p := Problem{SDE: wells.Reference(times), Score: curved, N: 2, Shape: []int{1}}
 			return Run(context.Background(), backend.Go(), p, PC{Predictor: ReverseOf{}}, Settings{Steps: 1})
 		},
 		"want those of the process, [0.02, 1]": func() (*Result, error) {
-			p := Problem{SDE: sde.OU1(), Score: curved, N: 2, Dim: 1}
+			p := Problem{SDE: sde.OU1(), Score: curved, N: 2, Shape: []int{1}}
 			return Run(context.Background(), backend.Go(), p, PC{Predictor: ReverseOf{process}}, Settings{Steps: 1})
 		},
 	} {

@@ -82,7 +82,7 @@ func TestPredictorsAgainstPaper(t *testing.T) {
 		{EulerMaruyama{}, vp, func(x, s float64) float64 { return x + rate*(now-next)*(x/2+s) }, rate * (now - next)},
 	} {
 		what := fmt.Sprintf("%s, %s", c.p, c.s)
-		step := newStepper(c.p, Problem{SDE: c.s, Score: curved, N: len(x), Dim: 1})
+		step := newStepper(c.p, Problem{SDE: c.s, Score: curved, N: len(x), Shape: []int{1}})
 		mean, state, z := step.at(x, []float64{now}, []float64{next})
 		for i := range x {
 			closeTo(t, what+": mean", mean[i], c.mean(x[i], math.Sin(x[i])*math.Exp(now)), 1e-12)
@@ -112,7 +112,7 @@ func TestPredictorFormulas(t *testing.T) {
 // mean differs by O(1/N^2), and a variance of order 1/N too.
 func TestReverseDiffusionNearsDDPMChain(t *testing.T) {
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 0, T: 1}}
-	step := newStepper(ReverseDiffusion{}, Problem{SDE: vp, Score: curved, N: 1, Dim: 1})
+	step := newStepper(ReverseDiffusion{}, Problem{SDE: vp, Score: curved, N: 1, Shape: []int{1}})
 	gap := func(n int) (mean, variance float64) {
 		c := must(vp.Chain(n))
 		for i := 1; i <= n; i++ {
@@ -134,7 +134,7 @@ func TestReverseDiffusionNearsDDPMChain(t *testing.T) {
 // (1-a)^2/a of x and beta (1/a - 1) of the score.
 func TestAncestralNearsReverseDiffusion(t *testing.T) {
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 20}
-	p := Problem{SDE: vp, Score: curved, N: 1, Dim: 1}
+	p := Problem{SDE: vp, Score: curved, N: 1, Shape: []int{1}}
 	rd, anc := newStepper(ReverseDiffusion{}, p), newStepper(Ancestral{}, p)
 	gap := func(dt float64) float64 {
 		x := []float64{1.3}
@@ -149,7 +149,7 @@ func TestAncestralNearsReverseDiffusion(t *testing.T) {
 func TestLangevinStep(t *testing.T) {
 	const n, d, snr, at, a = 5, 3, 0.16, 0.4, 0.9
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 20}
-	p := Problem{SDE: vp, Score: curved, N: n, Dim: d, DType: dtypes.Float64}
+	p := Problem{SDE: vp, Score: curved, N: n, Shape: []int{d}, DType: dtypes.Float64}
 	x := mat.NewDense(n, d, nil)
 	for i := range n {
 		for k := range d {
@@ -198,7 +198,7 @@ func TestCoefficientOfCorrector(t *testing.T) {
 	} {
 		for _, first := range []bool{false, true} {
 			m := PC{Corrector: recorder{}, CorrectorFirst: first}
-			p := Problem{SDE: c.s, N: 1, Dim: 2, DType: dtypes.Float64}
+			p := Problem{SDE: c.s, N: 1, Shape: []int{2}, DType: dtypes.Float64}
 			out := MustNewExec(backend.Go(), func(rng, x, t, tNext *Node) *Node {
 				_, next, _ := m.Step(&p, rng, x, t, tNext, nil, nil)
 				return next
@@ -208,7 +208,7 @@ func TestCoefficientOfCorrector(t *testing.T) {
 			closeTo(t, c.s.String()+": coefficient", got[0], c.want, 1e-12)
 			closeTo(t, c.s.String()+": time of the corrector", got[1], at, 1e-12)
 		}
-		p := Problem{SDE: c.s, Score: func(x, _ *Node) *Node { return ZerosLike(x) }, N: 1, Dim: 2, DType: dtypes.Float64}
+		p := Problem{SDE: c.s, Score: func(x, _ *Node) *Node { return ZerosLike(x) }, N: 1, Shape: []int{2}, DType: dtypes.Float64}
 		m := PC{Predictor: Ancestral{}, Corrector: recorder{}, CorrectorFirst: true} // which here divides by Alpha
 		set := Settings{Steps: 2, LastMean: true, Schedule: fixed(0.75, 0.5)}
 		got := flat(run(t, must(New(backend.Go(), p)), m, set).X)

@@ -48,6 +48,6 @@ func (m StochasticDDIM) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Nod
 	kept := Div(Sqrt(Mul(Add(to, w), Max(Sub(to, w), ZerosLike(w)))), from)
 	onD := Sub(p.SDE.Alpha(tNext), Mul(p.SDE.Alpha(t), kept))
 	rng, z := noise.Normal(rng, x.Shape())
-	mean := Add(Mul(like(kept, x), x), Mul(like(onD, x), p.denoise(x, t)))
-	return rng, Add(mean, Mul(like(w, x), z)), nil
+	mean := Add(sde.Times(kept, x), sde.Times(onD, p.denoise(x, t)))
+	return rng, Add(mean, sde.Times(w, z)), nil
 }

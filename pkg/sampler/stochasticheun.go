@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // StochasticHeun is the stochastic Runge-Kutta scheme of weak order 2 for noise that does not depend on x (Kloeden and
@@ -38,5 +39,5 @@ func (StochasticHeun) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next,
 	}
 	spread := MulScalar(Sqrt(Mul(Add(Square(p.SDE.Diffusion(t)), Square(p.SDE.Diffusion(tNext))), Sub(t, tNext))), math.Sqrt(0.5))
 	rng, z := noise.Normal(rng, x.Shape())
-	return rng, step(Mul(like(spread, x), z)), step(ZerosLike(x))
+	return rng, step(sde.Times(spread, z)), step(ZerosLike(x))
 }

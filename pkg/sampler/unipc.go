@@ -2,6 +2,8 @@ package sampler
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // UniPC is UniPC of order 2 with data prediction and B(h) = e^h - 1 (Zhao et al. 2023, arXiv 2302.04867, algorithms 5 and
@@ -38,7 +40,7 @@ func (UniPC) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, n
 	a, b := marginalAt(p.SDE, t), marginalAt(p.SDE, tNext)
 	d, h := aux[2], Sub(b.lambda, a.lambda)
 	slope := slopeOf(p, aux, d, t, a.lambda)
-	predicted := exponential(a, b, x, Add(d, Mul(like(MulScalar(h, 0.5), x), slope)))
+	predicted := exponential(a, b, x, Add(d, sde.Times(MulScalar(h, 0.5), slope)))
 	end := p.denoise(predicted, tNext)
 
 	// Moments of e^(h'-h) over the step: integral of (h'/h)^k e^(h'-h) dh' = phi_k.
@@ -46,14 +48,14 @@ func (UniPC) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, n
 	phi1 := Sub(OnesLike(h), Div(phi0, h))
 	phi2 := Sub(OnesLike(h), MulScalar(Div(phi1, h), 2))
 	rise := Sub(end, d)                                                                     // m(h) - m(0)
-	line := Mul(like(h, x), slope)                                                          // h times the slope before
+	line := sde.Times(h, slope)                                                             // h times the slope before
 	first := Equal(aux[1], t)                                                               // no value before: the polynomial is the line from d to end
 	r := Where(first, OnesLike(h), Div(Sub(a.lambda, marginalAt(p.SDE, aux[1]).lambda), h)) // step before over this one
 	// m = d + c1 s + c2 s^2, s = h'/h, through s = -r, 0, 1: c2 = (rise - line)/(1 + r), c1 = rise - c2.
 	c2 := Div(Sub(rise, line), like(AddScalar(r, 1), x))
 	c2 = Where(BroadcastToShape(like(first, x), x.Shape()), ZerosLike(x), c2)
 	c1 := Sub(rise, c2)
-	integral := Add(Mul(like(phi0, x), d), Add(Mul(like(phi1, x), c1), Mul(like(phi2, x), c2)))
-	next = Add(Mul(like(Div(b.sigma, a.sigma), x), x), Mul(like(b.alpha, x), integral))
+	integral := Add(sde.Times(phi0, d), Add(sde.Times(phi1, c1), sde.Times(phi2, c2)))
+	next = Add(sde.Times(Div(b.sigma, a.sigma), x), sde.Times(b.alpha, integral))
 	return rng, next, []*Node{d, t, end}
 }

@@ -51,8 +51,8 @@ func WorkPrecision(ctx context.Context, b compute.Backend, p Problem, law dist.L
 	if err != nil {
 		return nil, err
 	}
-	if law == nil || law.Dim() != p.Dim {
-		return nil, fmt.Errorf("sampler: WorkPrecision wants a law in the problem's %d dimensions, got %v", p.Dim, law)
+	if law == nil || law.Dim() != p.dim() {
+		return nil, fmt.Errorf("sampler: WorkPrecision wants a law in the problem's %d dimensions, got %v", p.dim(), law)
 	}
 	if set.Denoise || set.LastMean {
 		return nil, fmt.Errorf("sampler: WorkPrecision with Settings.Denoise = %t and LastMean = %t, want neither: it compares with the law at Eps", set.Denoise, set.LastMean)

@@ -21,7 +21,7 @@ import (
 func TestWorkPrecision(t *testing.T) {
 	law := dist.FourGaussians()
 	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
-	p := Problem{SDE: s, Score: score.Exact(law, s), N: 40000, Dim: 2}
+	p := Problem{SDE: s, Score: score.Exact(law, s), N: 40000, Shape: []int{2}}
 	edm := PowerSchedule(7)
 	points, err := WorkPrecision(context.Background(), backend.MustOpen(), p, law, []Effort{
 		{Method: Heun{}, Schedule: edm, Steps: []int{9, 18}},
@@ -73,7 +73,7 @@ func TestWorkPrecision(t *testing.T) {
 func TestGapUnbiased(t *testing.T) {
 	law, n := dist.FourGaussians(), 20000
 	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
-	p := Problem{SDE: s, Score: score.Exact(law, s), N: n, Dim: 2}
+	p := Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}
 	rng := rand.New(rand.NewPCG(3, 0))
 	set := Settings{Init: Tensor(law.Noised(1, 4).Sample(rng, n), 0)}
 	g, err := newGap(context.Background(), backend.MustOpen(), p, law, set, rng)

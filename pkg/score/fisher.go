@@ -30,7 +30,7 @@ func Fisher(b compute.Backend, f Func, law dist.Law, s sde.SDE, ts []float64, n 
 	rng := rand.New(rand.NewPCG(seed, 0))
 	means, err := Expect(b, law, s, ts, n, rng, func(x, _, t *Node) []*Node {
 		off := Sub(f(x, t), law.Score(x, s.Alpha(t), s.Sigma(t)))
-		return []*Node{ReduceSum(Square(Mul(sde.Like(s.Sigma(t), x), off)), -1)}
+		return []*Node{ReduceSum(Square(sde.Times(s.Sigma(t), off)), -1)}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("score: Fisher: %w", err)

@@ -13,6 +13,6 @@ import (
 func Flow(f Func, s sde.SDE) func(x, t *Node) *Node {
 	return func(x, t *Node) *Node {
 		half := Mul(Square(s.Diffusion(t)), ConstAs(t, []float64{0.5}))
-		return Sub(Mul(sde.Like(s.Drift(t), x), x), Mul(sde.Like(half, x), f(x, t)))
+		return Sub(sde.Times(s.Drift(t), x), sde.Times(half, f(x, t)))
 	}
 }

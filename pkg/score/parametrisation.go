@@ -102,11 +102,11 @@ func (p Parametrisation) Wrap(s sde.SDE, std float64, net func(x, noise *Node) *
 		c := p.coef(newKernel(s, std, t))
 		in := x
 		if c.in != nil {
-			in = Mul(sde.Like(c.in, x), x)
+			in = sde.Times(c.in, x)
 		}
-		y := Mul(sde.Like(c.out, x), net(in, c.noise))
+		y := sde.Times(c.out, net(in, c.noise))
 		if c.skip != nil {
-			y = Add(y, Mul(sde.Like(c.skip, x), x))
+			y = Add(y, sde.Times(c.skip, x))
 		}
 		return y
 	}

@@ -211,7 +211,7 @@ func TestTimeShapes(t *testing.T) {
 					if noise.Rank() != 1 || noise.Shape().Dim(0) != want {
 						panic(fmt.Errorf("the network got a noise level of shape %s", noise.Shape()))
 					}
-					return Mul(x, sde.Like(noise, x))
+					return sde.Times(noise, x)
 				})
 			}
 			return []*Node{f(1)(x, one), f(3)(x, BroadcastToDims(one, 3))}

@@ -44,7 +44,7 @@ func (p Nonlinear) Validate() error {
 func Affine(s SDE) Nonlinear {
 	return Nonlinear{
 		Name:  s.String(),
-		F:     func(x, t *Node) *Node { return Mul(Like(s.Drift(t), x), x) },
+		F:     func(x, t *Node) *Node { return Times(s.Drift(t), x) },
 		G:     s.Diffusion,
 		Times: s.Span(),
 	}
@@ -59,7 +59,7 @@ func Affine(s SDE) Nonlinear {
 func (p Nonlinear) Step(x, t, dt, z *Node) *Node {
 	end, h := Add(t, dt), Like(dt, x)
 	power := scaled(Add(Square(p.G(t)), Square(p.G(end))), 0.5)
-	noise := Mul(Like(Sqrt(Mul(dt, power)), x), z)
+	noise := Times(Sqrt(Mul(dt, power)), z)
 	slope := p.Slope(x, t)
 	ahead := p.Slope(Add(Add(x, Mul(h, slope)), noise), end)
 	return Add(Add(x, Mul(scaled(h, 0.5), Add(slope, ahead))), noise)

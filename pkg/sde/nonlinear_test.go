@@ -31,7 +31,7 @@ func wellProcess(t *testing.T) Nonlinear {
 func TestStepIsHeun(t *testing.T) {
 	p := Nonlinear{
 		Name:  "pendulum",
-		F:     func(x, t *Node) *Node { return Mul(Sin(x), Like(Exp(t), x)) },
+		F:     func(x, t *Node) *Node { return Times(Exp(t), Sin(x)) },
 		G:     func(t *Node) *Node { return shifted(t, 1) },
 		Times: wellTimes,
 	}

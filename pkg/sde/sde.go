@@ -45,3 +45,18 @@ func Like(c, x *Node) *Node {
 	dims[0] = c.Shape().Dim(0)
 	return Reshape(c, dims...)
 }
+
+// Times multiplies every example of x, shape [B, ...], by its coefficient, c of shape [B] or [1].
+func Times(c, x *Node) *Node { return Mul(Like(c, x), x) }
+
+// PerExample sums x, shape [B, ...], over each example: [B].
+func PerExample(x *Node) *Node {
+	if x.Rank() == 1 {
+		return x
+	}
+	axes := make([]int, x.Rank()-1)
+	for i := range axes {
+		axes[i] = i + 1
+	}
+	return ReduceSum(x, axes...)
+}

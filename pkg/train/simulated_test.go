@@ -88,7 +88,7 @@ func TestSimulatedDoubleWell(t *testing.T) {
 		return Where(GreaterThan(Abs(x), ConstAs(x, 1.9)), wells.Score(x), f.Func()(x, t))
 	}
 	labFor := func(f score.Func) *sampler.Sampler {
-		lab, err := sampler.New(b, sampler.Problem{SDE: reference, Score: f, N: n, Dim: 1})
+		lab, err := sampler.New(b, sampler.Problem{SDE: reference, Score: f, N: n, Shape: []int{1}})
 		if err != nil {
 			t.Fatal(err)
 		}

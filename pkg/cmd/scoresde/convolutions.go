@@ -46,7 +46,7 @@ func convSampling(l *lab) (benchmark, error) {
 	if err != nil {
 		return benchmark{}, err
 	}
-	s, err := sampler.New(l.backend, sampler.Problem{SDE: pcProcess, Score: m.Live(), N: pictures, Dim: pictureSide * pictureSide})
+	s, err := sampler.New(l.backend, sampler.Problem{SDE: pcProcess, Score: m.Live(), N: pictures, Shape: []int{pictureSide * pictureSide}})
 	if err != nil {
 		return benchmark{}, err
 	}

@@ -22,7 +22,7 @@ func heunVersusPC(l *lab) (benchmark, error) {
 		return benchmark{}, err
 	}
 	m := score.Model{SDE: edm, Parametrisation: score.EDM, Net: pcNet, Std: 0.7, Store: store}
-	s, err := sampler.New(l.backend, sampler.Problem{SDE: edm, Score: m.Live(), N: n, Dim: dim})
+	s, err := sampler.New(l.backend, sampler.Problem{SDE: edm, Score: m.Live(), N: n, Shape: []int{dim}})
 	if err != nil {
 		return benchmark{}, err
 	}

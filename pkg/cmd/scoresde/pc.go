@@ -32,7 +32,7 @@ func newPC(b compute.Backend, n int) (*sampler.Sampler, error) {
 		return nil, err
 	}
 	m := score.Model{SDE: pcProcess, Parametrisation: score.EDM, Net: pcNet, Std: 2, Store: store}
-	return sampler.New(b, sampler.Problem{SDE: pcProcess, Score: m.Live(), N: n, Dim: dim})
+	return sampler.New(b, sampler.Problem{SDE: pcProcess, Score: m.Live(), N: n, Shape: []int{dim}})
 }
 
 // forwardFLOP counts the floating point operations of an MLP's matrix products for one sample.

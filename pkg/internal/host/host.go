@@ -2,10 +2,12 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
 )
@@ -13,13 +15,19 @@ import (
 // Tensor copies a matrix [n, d] to a tensor of type Float64, or of Float32 for any other dtype.
 func Tensor(m mat.Matrix, dtype dtypes.DType) *tensors.Tensor {
 	n, d := m.Dims()
+	return TensorOf(m, shapes.Make(dtype, n, d))
+}
+
+// TensorOf copies the elements of a matrix, row by row, to a tensor of a shape of as many.
+func TensorOf(m mat.Matrix, shape shapes.Shape) *tensors.Tensor {
+	n, d := m.Dims()
 	values := make([]float64, 0, n*d)
 	for i := range n {
 		for k := range d {
 			values = append(values, m.At(i, k))
 		}
 	}
-	return shaped(values, dtype, n, d)
+	return shaped(values, shape.DType, shape.Dimensions...)
 }
 
 // Column copies values to a tensor [len(values)] of type Float64, or of Float32 for any other dtype.
@@ -38,10 +46,10 @@ func shaped(values []float64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(narrow, dims...)
 }
 
-// Matrix copies a float tensor [n, d] to a matrix.
+// Matrix copies a float tensor [n, ...] to a matrix whose rows are its examples.
 func Matrix(t *tensors.Tensor) *mat.Dense {
-	dims := t.Shape().Dimensions
-	return mat.NewDense(dims[0], dims[1], Values(t))
+	n := t.Shape().Dim(0)
+	return mat.NewDense(n, t.Shape().Size()/n, Values(t))
 }
 
 // Values copies the elements of a Float32 or Float64 tensor of any shape.
@@ -68,4 +76,27 @@ func Finite(what string, m mat.Matrix) error {
 		}
 	}
 	return nil
+}
+
+// FiniteTensor is Finite for the examples of a Float32 or Float64 tensor [n, ...], without a copy of it.
+func FiniteTensor(what string, t *tensors.Tensor) error {
+	each, bad := t.Shape().Size()/t.Shape().Dim(0), error(nil)
+	check := func(i int, v float64) {
+		if bad == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+			bad = fmt.Errorf("%s row %d, column %d is %g, want finite numbers", what, i/each, i%each, v)
+		}
+	}
+	err := t.ConstFlatData(func(flat any) {
+		switch values := flat.(type) {
+		case []float32:
+			for i, v := range values {
+				check(i, float64(v))
+			}
+		case []float64:
+			for i, v := range values {
+				check(i, v)
+			}
+		}
+	})
+	return errors.Join(err, bad)
 }
