@@ -24,5 +24,5 @@ func Extrapolate(weak, strong score.Func, scale *Scale) score.Func {
 // from its score without a condition, all zeros, through that given y.
 func ClassifierFree(m *score.Model, y *Labels, scale *Scale) score.Func {
 	without := func(x *Node) *Node { return ZerosLike(y.Rows(x)) }
-	return Extrapolate(m.FuncGiven(without), m.FuncGiven(y.Rows), scale)
+	return Extrapolate(m.Func(score.Context{Given: without}), m.Func(score.Context{Given: y.Rows}), scale)
 }

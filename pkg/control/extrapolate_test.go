@@ -47,7 +47,8 @@ func TestExtrapolate(t *testing.T) {
 // sum is a network whose output is the first two coordinates and the rest times w.
 type sum struct{}
 
-func (sum) Apply(scope *model.Scope, x, _ *Node) *Node {
+func (sum) Apply(scope *model.Scope, in score.Inputs) *Node {
+	x := in.X
 	w := scope.VariableWithShape("w", shapes.Make(x.DType(), 4, 2)).NodeValue(x)
 	return Add(Slice(x, AxisRange(), AxisRange(0, 2)), Dot(Slice(x, AxisRange(), AxisRange(2, 6)), w).Product())
 }
@@ -65,7 +66,7 @@ func TestClassifierFree(t *testing.T) {
 		must(m.Store.CreateVariable(m.EMAScope()+"/w", tensors.FromValue(w)))
 		y, scale := must(NewLabels(labels, 4)), must(NewScale(1))
 		none := func(x *Node) *Node { return Zeros(x.Graph(), shapes.Make(x.DType(), x.Shape().Dim(0), 4)) }
-		at := eval(t, b, m.FuncGiven(none), m.FuncGiven(y.Rows), ClassifierFree(m, y, scale), ClassifierFree(m, y, nil))
+		at := eval(t, b, m.Func(score.Context{Given: none}), m.Func(score.Context{Given: y.Rows}), ClassifierFree(m, y, scale), ClassifierFree(m, y, nil))
 		for _, strength := range []float64{0, 1, 3} {
 			if err := scale.Set(strength); err != nil {
 				t.Fatal(err)
@@ -88,7 +89,7 @@ func TestClassifierFree(t *testing.T) {
 			t.Fatal(err)
 		}
 		second := run(t, lab, predict, sampler.Settings{Steps: 5})
-		p.Score = m.FuncGiven(y.Rows)
+		p.Score = m.Func(score.Context{Given: y.Rows})
 		strong := run(t, must(sampler.New(b, p)), predict, sampler.Settings{Steps: 5})
 		wantClose(t, name+": samples at scale 1", second.Samples(), strong.Samples(), 1e-9)
 		if mat.EqualApprox(first.Samples(), second.Samples(), 1e-3) || lab.Builds() != 1 {

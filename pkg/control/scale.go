@@ -93,7 +93,7 @@ func (l *Labels) Set(labels []int) error {
 	return nil
 }
 
-// Rows are the labels as one-hot rows for a batch x [B, d], [B, classes]: the condition of score.Model.FuncGiven.
+// Rows are the labels as one-hot rows for a batch x [B, d], [B, classes]: the condition of a network, score.Context.Given.
 func (l *Labels) Rows(x *Node) *Node { return perSample("labels", l.input.Node(x), x) }
 
 // perSample gives a table of one row, or of one row per sample, a row for each sample of x.

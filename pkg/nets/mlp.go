@@ -8,6 +8,8 @@ import (
 	"github.com/gomlx/gomlx/ml/layers"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 // MLP is a multilayer perceptron over vectors with the noise level as second input. x and the embedded noise level
@@ -17,7 +19,7 @@ type MLP struct {
 	Width  int       // units per hidden layer
 	Depth  int       // hidden layers, >= 1
 	Embed  Embedding // of the noise level
-	Output int       // width of the output; 0 means that of x
+	Output int       // width of the output; 0 gives it the shape of X
 }
 
 // Validate names the first impossible size.
@@ -28,26 +30,35 @@ func (m MLP) Validate() error {
 	return m.Embed.Validate()
 }
 
-// Apply builds F(x, noise): x is [B, d], noise [B] or [1], the result [B, Output].
-func (m MLP) Apply(scope *model.Scope, x, noise *Node) *Node {
+// Apply builds F: [B, Output], or the shape of X where Output is 0. Examples of any shape enter as vectors, the condition
+// beside them.
+func (m MLP) Apply(scope *model.Scope, in score.Inputs) *Node {
 	if err := m.Validate(); err != nil {
 		panic(err)
 	}
-	if x.Rank() != 2 || noise.Rank() != 1 || noise.Shape().Dim(0) != 1 && noise.Shape().Dim(0) != x.Shape().Dim(0) {
-		panic(fmt.Errorf("nets: %s got x %s and noise %s, want x [B, d] and noise [B] or [1]", m, x.Shape(), noise.Shape()))
+	x, level := in.Flat(), in.Level
+	if level.Rank() != 1 || level.Shape().Dim(0) != 1 && level.Shape().Dim(0) != x.Shape().Dim(0) {
+		panic(fmt.Errorf("nets: %s got X %s and Level %s, want X [B, ...] and Level [B] or [1]", m, in.X.Shape(), level.Shape()))
+	}
+	if in.Mask != nil {
+		panic(fmt.Errorf("nets: %s got a mask, want examples that count as a whole", m))
 	}
 	output := m.Output
 	if output == 0 {
-		output = x.Shape().Dim(-1)
+		output = in.X.Shape().Size() / in.X.Shape().Dim(0)
 	}
 	h := Add(
 		layers.Dense(scope.At("input"), x, true, m.Width),
-		layers.Dense(scope.At("noise"), m.Embed.Apply(noise), false, m.Width))
+		layers.Dense(scope.At("noise"), m.Embed.Apply(level), false, m.Width))
 	h = activation.Swish(h)
 	for k := 1; k < m.Depth; k++ {
 		h = activation.Swish(layers.Dense(scope.At("hidden_%d", k), h, true, m.Width))
 	}
-	return layers.Dense(scope.At("output"), h, true, output)
+	h = layers.Dense(scope.At("output"), h, true, output)
+	if m.Output == 0 {
+		h = Reshape(h, in.X.Shape().Dimensions...)
+	}
+	return h
 }
 
 // String is the size as in "MLP 3x128 (plain)".

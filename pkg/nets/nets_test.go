@@ -3,6 +3,7 @@ package nets
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 var (
@@ -33,7 +35,7 @@ func seeded(t *testing.T) *model.Store {
 func apply(t *testing.T, m MLP, store *model.Store, x [][]float64, noise []float64) (*tensors.Tensor, error) {
 	t.Helper()
 	exec, err := model.NewExec(backend.Go(), store, func(scope *model.Scope, x, noise *Node) *Node {
-		return m.Apply(scope, x, noise)
+		return m.Apply(scope, score.Inputs{X: x, Level: noise})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +113,7 @@ func TestGradients(t *testing.T) {
 			store := seeded(t)
 			x, noise := [][]float64{{1, -2}, {0.3, 0.5}, {-1, 1}}, []float64{-1, 0.2, 0.9}
 			loss := func(scope *model.Scope, x, noise *Node) *Node {
-				return ReduceAllSum(Square(m.Apply(scope, x, noise)))
+				return ReduceAllSum(Square(m.Apply(scope, score.Inputs{X: x, Level: noise})))
 			}
 			if _, err := model.CallOnce(b, store, loss, x, noise); err != nil { // creates the weights
 				t.Fatal(err)
@@ -239,9 +241,32 @@ func TestBadSizes(t *testing.T) {
 		}
 	}
 	for name, noise := range map[string][]float64{"too few": {1, 2}, "too many": {1, 2, 3, 4}} {
-		if _, err := apply(t, ok, seeded(t), [][]float64{{1, 2}, {3, 4}, {5, 6}}, noise); err == nil || !strings.Contains(err.Error(), "noise") {
+		if _, err := apply(t, ok, seeded(t), [][]float64{{1, 2}, {3, 4}, {5, 6}}, noise); err == nil || !strings.Contains(err.Error(), "Level") {
 			t.Errorf("%s noise levels: %v", name, err)
 		}
+	}
+}
+
+// TestExamplesOfAnyShape: pictures enter as the vectors of their numbers and come back as pictures, and a condition of any
+// shape stands beside them.
+func TestExamplesOfAnyShape(t *testing.T) {
+	flat := MLP{Width: 4, Depth: 2}
+	exec, err := model.NewExec(backend.Go(), seeded(t), func(scope *model.Scope, x, given, level *Node) []*Node {
+		y := flat.Apply(scope, score.Inputs{X: x, Given: given, Level: level})
+		pictures := score.Inputs{X: Reshape(x, 3, 2, 2, 1), Given: Reshape(given, 3, 1, 2), Level: level}
+		other := flat.Apply(scope, pictures)
+		if want := []int{3, 2, 2, 1}; !slices.Equal(other.Shape().Dimensions, want) {
+			t.Errorf("pictures come back as %s, want %v", other.Shape(), want)
+		}
+		return []*Node{ReduceAllMax(Abs(Sub(y, Reshape(other, 3, 4)))), ReduceAllMax(Abs(y))}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, given := [][]float64{{1, 2, 3, 4}, {-1, 0, 1, 0}, {0, 2, 0, -2}}, [][]float64{{1, 0}, {0, 1}, {1, 1}}
+	out := exec.MustCall(x, given, []float64{0.5})
+	if gap, size := tensors.ToScalar[float64](out[0]), tensors.ToScalar[float64](out[1]); gap != 0 || !(size > 0) {
+		t.Errorf("pictures differ from vectors by %g of %g", gap, size)
 	}
 }
 

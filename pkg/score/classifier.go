@@ -10,7 +10,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Posterior returns log p_t(y|x) of all classes y, [B, K]: x is [B, d], t is [B] or [1].
+// Posterior returns log p_t(y|x) of all classes y, [B, K]: x is [B, ...], t is [B] or [1].
 type Posterior func(x, t *Node) *Node
 
 // ExactPosterior is the posterior of the components of a mixture noised by s: the Bayes classifier.
@@ -37,14 +37,14 @@ func (c *Classifier) Func() Posterior { return c.with(c.weights().averaged) }
 // Live is the posterior with the weights under training. It creates them where they do not exist.
 func (c *Classifier) Live() Posterior { return c.with(c.weights().live) }
 
-func (c *Classifier) with(net func(x, noise *Node) *Node) Posterior {
+func (c *Classifier) with(net func(in Inputs) *Node) Posterior {
 	return func(x, t *Node) *Node {
-		in, noise := x, t
+		in := Inputs{X: x, Level: t}
 		if !c.RawTime {
 			k := newKernel(c.SDE, c.Std, t)
-			in, noise = Div(x, sde.Like(k.total, x)), k.logNoise()
+			in = Inputs{X: Div(x, sde.Like(k.total, x)), Level: k.logNoise()}
 		}
-		logits := net(in, noise)
+		logits := net(in)
 		if logits.Rank() != 2 || logits.Shape().Dim(1) != c.Classes {
 			panic(fmt.Errorf("score: classifier %s returned %s, want %d logits per example", c, logits.Shape(), c.Classes))
 		}

@@ -114,7 +114,7 @@ func TestGiven(t *testing.T) {
 		alpha[i], sigma[i] = sde.At(m.SDE, t)
 	}
 	for name, b := range backendtest.All(t) {
-		out, err := CallOnce(b, func(x, y, at *Node) *Node { return m.LiveGiven(func(*Node) *Node { return y })(x, at) }, x, y, at)
+		out, err := CallOnce(b, func(x, y, at *Node) *Node { return m.Live(Context{Given: func(*Node) *Node { return y }})(x, at) }, x, y, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestGiven(t *testing.T) {
 			}
 		}
 	}
-	_, err := CallOnce(backend.Go(), func(x, y, at *Node) *Node { return m.FuncGiven(func(*Node) *Node { return y })(x, at) }, x, y, at)
+	_, err := CallOnce(backend.Go(), func(x, y, at *Node) *Node { return m.Func(Context{Given: func(*Node) *Node { return y }})(x, at) }, x, y, at)
 	if err != nil {
 		t.Errorf("a network without weights needs no average: %v", err)
 	}
@@ -137,7 +137,8 @@ func TestGiven(t *testing.T) {
 // beside adds 100 times the last of five coordinates to the first two.
 type beside struct{}
 
-func (beside) Apply(_ *model.Scope, x, _ *Node) *Node {
+func (beside) Apply(_ *model.Scope, in Inputs) *Node {
+	x := in.X
 	return Add(Slice(x, AxisRange(), AxisRange(0, 2)), MulScalar(Slice(x, AxisRange(), AxisRange(3, 5)), 100))
 }
 
@@ -146,7 +147,8 @@ func (beside) String() string { return "beside" }
 // logits is a network whose output, [B, K], grows with x and has nothing of a probability.
 type logits struct{ K int }
 
-func (l logits) Apply(scope *model.Scope, x, noise *Node) *Node {
+func (l logits) Apply(scope *model.Scope, in Inputs) *Node {
+	x, noise := in.X, in.Level
 	w := scope.VariableWithShape("w", shapes.Make(x.DType(), 1, l.K)).NodeValue(x)
 	rows := ReduceAndKeep(x, ReduceSum, 1)
 	ramp := MulScalar(Iota(x.Graph(), shapes.Make(x.DType(), 1, l.K), 1), 50)

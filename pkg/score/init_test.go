@@ -1,4 +1,4 @@
-package score
+package score_test
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/nets"
+	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -15,13 +16,13 @@ import (
 // built is an error.
 func TestInit(t *testing.T) {
 	for name, b := range backendtest.All(t) {
-		m := &Model{SDE: sde.OU1(), Parametrisation: EDM, Net: nets.MLP{Width: 4, Depth: 1}, Std: 1, Store: model.NewStore()}
+		m := &score.Model{SDE: sde.OU1(), Parametrisation: score.EDM, Net: nets.MLP{Width: 4, Depth: 1}, Std: 1, Store: model.NewStore()}
 		var first float64
 		for k := range 2 {
 			if err := m.Init(b, 2); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			p, err := Fisher(b, m.Live(), dist.FourGaussians(), m.SDE, []float64{1}, 100, 1)
+			p, err := score.Fisher(b, m.Live(), dist.FourGaussians(), m.SDE, []float64{1}, 100, 1)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -31,7 +32,11 @@ func TestInit(t *testing.T) {
 				t.Errorf("%s: Fisher error %g, then %g", name, first, p[0].Error)
 			}
 		}
-		bad := &Model{SDE: sde.OU1(), Parametrisation: EDM, Net: nets.MLP{}, Std: 1, Store: model.NewStore()}
+		pictures := &score.Model{SDE: sde.OU1(), Parametrisation: score.EDM, Net: nets.MLP{Width: 4, Depth: 1}, Std: 1, Store: model.NewStore()}
+		if err := pictures.Init(b, 8, 8, 1); err != nil {
+			t.Errorf("%s: examples of shape 8, 8, 1: %v", name, err)
+		}
+		bad := &score.Model{SDE: sde.OU1(), Parametrisation: score.EDM, Net: nets.MLP{}, Std: 1, Store: model.NewStore()}
 		if err := bad.Init(b, 2); err == nil {
 			t.Errorf("%s: a network of no width was built", name)
 		}

@@ -14,12 +14,6 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Net is a network F(x, noise) of the shape of x [B, d]; noise is [B] or [1]. Its variables live in scope.
-type Net interface {
-	Apply(scope *model.Scope, x, noise *Node) *Node
-	String() string
-}
-
 // Model is a learned score: a parametrisation around a network whose weights lie in a store. Models that serve in one
 // graph need different names.
 type Model struct {
@@ -31,16 +25,16 @@ type Model struct {
 	Name            string // scope of the variables in the store; may be empty
 }
 
-// Func is the score with the averaged (EMA) weights. It panics where they are missing: they come from training or from
-// a checkpoint.
-func (m *Model) Func() Func { return m.with(m.weights().averaged, nil) }
+// Func is the score with the averaged (EMA) weights, in a context where the network takes one. It panics where the weights
+// are missing: they come from training or from a checkpoint.
+func (m *Model) Func(given ...Context) Func { return m.with(m.weights().averaged, given) }
 
 // Live is the score with the weights under training. It creates them where they do not exist.
-func (m *Model) Live() Func { return m.with(m.weights().live, nil) }
+func (m *Model) Live(given ...Context) Func { return m.with(m.weights().live, given) }
 
-// Init gives the weights under training random values, for data in dim dimensions, unless they have values already. Loops
-// and training do so by themselves; other executables want weights that exist.
-func (m *Model) Init(b compute.Backend, dim int) error {
+// Init gives the weights under training random values, for data of a shape, such as 2 or 28, 28, 1, unless they have values
+// already. Loops and training do so by themselves; other executables want weights that exist.
+func (m *Model) Init(b compute.Backend, shape ...int) error {
 	built := fmt.Errorf("score: built")
 	exec, err := model.NewExec(b, m.Store, func(_ *model.Scope, x, t *Node) *Node {
 		m.Live()(x, t)
@@ -49,26 +43,20 @@ func (m *Model) Init(b compute.Backend, dim int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := exec.Compile(shapes.Make(dtypes.Float32, 1, dim), shapes.Make(dtypes.Float32, 1)); !errors.Is(err, built) {
+	if _, err := exec.Compile(shapes.Make(dtypes.Float32, append([]int{1}, shape...)...), shapes.Make(dtypes.Float32, 1)); !errors.Is(err, built) {
 		return err
 	}
 	return loop.Initialise(m.Store)
 }
 
-// FuncGiven is Func for a network with a condition y(x), [B, c], that enters it beside x as further coordinates: the
-// one-hot code of a class, say. Its Net must state its Output, since it sees more coordinates than it returns.
-func (m *Model) FuncGiven(y func(x *Node) *Node) Func { return m.with(m.weights().averaged, y) }
-
-// LiveGiven is FuncGiven with the weights under training.
-func (m *Model) LiveGiven(y func(x *Node) *Node) Func { return m.with(m.weights().live, y) }
-
-func (m *Model) with(net func(x, noise *Node) *Node, y func(x *Node) *Node) Func {
+func (m *Model) with(net func(in Inputs) *Node, given []Context) Func {
 	return func(x, t *Node) *Node {
-		return m.Parametrisation.Wrap(m.SDE, m.Std, func(in, noise *Node) *Node {
-			if y != nil {
-				in = Concatenate([]*Node{in, y(x)}, -1)
+		return m.Parametrisation.Wrap(m.SDE, m.Std, func(scaled, level *Node) *Node {
+			in := Inputs{X: scaled, Level: level}
+			for _, c := range given {
+				in = c.of(x, in)
 			}
-			return net(in, noise)
+			return net(in)
 		})(x, t)
 	}
 }

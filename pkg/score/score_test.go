@@ -163,7 +163,8 @@ func TestMaxError(t *testing.T) {
 // line is a network with one weight, F = w x.
 type line struct{}
 
-func (line) Apply(scope *model.Scope, x, _ *Node) *Node {
+func (line) Apply(scope *model.Scope, in Inputs) *Node {
+	x := in.X
 	return Mul(x, scope.VariableWithShape("w", shapes.Make(x.DType(), 1, 1)).NodeValue(x))
 }
 

@@ -27,21 +27,21 @@ func scope(name, kind string) string {
 }
 
 // live applies the network under training. It creates its variables where they do not exist.
-func (w weights) live(x, noise *Node) *Node { return w.apply(w.scope, x, noise) }
+func (w weights) live(in Inputs) *Node { return w.apply(w.scope, in) }
 
 // averaged applies the network with averaged weights, and panics where they are missing.
-func (w weights) averaged(x, noise *Node) *Node {
+func (w weights) averaged(in Inputs) *Node {
 	known := w.store.NumVariables()
-	y := w.apply(w.average, x, noise)
+	y := w.apply(w.average, in)
 	if w.forget(known) {
 		panic(fmt.Errorf("score: model %s has no averaged weights: train it or load a checkpoint first", w.owner))
 	}
 	return y
 }
 
-func (w weights) apply(scope string, x, noise *Node) *Node {
-	loop.Use(x, w.store)
-	return w.net.Apply(w.store.Scope(scope), x, noise)
+func (w weights) apply(scope string, in Inputs) *Node {
+	loop.Use(in.X, w.store)
+	return w.net.Apply(w.store.Scope(scope), in)
 }
 
 // forget removes all variables but the first known ones, so that nothing takes them for weights later, and tells

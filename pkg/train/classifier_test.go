@@ -137,7 +137,7 @@ func TestBadLabels(t *testing.T) {
 // failing is a network that cannot be built.
 type failing struct{}
 
-func (failing) Apply(*model.Scope, *Node, *Node) *Node { panic("no such layer") }
+func (failing) Apply(*model.Scope, score.Inputs) *Node { panic("no such layer") }
 func (failing) String() string                         { return "failing" }
 
 // TestClassifierNotFinite: training a classifier stops where its logits do.

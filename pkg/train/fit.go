@@ -95,7 +95,7 @@ func (c Config) loss(m *score.Model) lossFunc {
 			return c.Objective.Loss(m.Live(), rng, batch[0])
 		}
 		rng, y := c.dropped(rng, batch[1])
-		return c.Objective.Loss(m.LiveGiven(func(*Node) *Node { return y }), rng, batch[0])
+		return c.Objective.Loss(m.Live(score.Context{Given: func(*Node) *Node { return y }}), rng, batch[0])
 	}
 }
 

@@ -45,9 +45,9 @@ type counted struct {
 	calls *int
 }
 
-func (c counted) Apply(scope *model.Scope, x, noise *Node) *Node {
+func (c counted) Apply(scope *model.Scope, in score.Inputs) *Node {
 	*c.calls++
-	return c.MLP.Apply(scope, x, noise)
+	return c.MLP.Apply(scope, in)
 }
 
 func small(steps int) (Config, *int) {
@@ -252,11 +252,11 @@ func TestCancelledBefore(t *testing.T) {
 // bomb is a network whose output becomes infinite at its call number At, which it counts in a variable.
 type bomb struct{ At int }
 
-func (n bomb) Apply(scope *model.Scope, x, noise *Node) *Node {
-	g := x.Graph()
+func (n bomb) Apply(scope *model.Scope, in score.Inputs) *Node {
+	g := in.X.Graph()
 	count := scope.VariableWithValue("count", int32(0)).SetTrainable(false)
 	now := count.NodeValue(g)
-	y := nets.MLP{Width: 4, Depth: 1}.Apply(scope, x, noise)
+	y := nets.MLP{Width: 4, Depth: 1}.Apply(scope, in)
 	hit := Equal(now, Const(g, int32(n.At)))
 	count.SetNodeValue(Add(now, Const(g, int32(1))))
 	return Where(BroadcastToShape(hit, shapeOf(y)), Add(y, BroadcastToShape(ConstAs(y, math.Inf(1)), y.Shape())), y)

@@ -23,7 +23,8 @@ import (
 // slope is a network of one weight, y = w x; with the parametrisation RawTime, Sigma f + z is w x + z.
 type slope struct{}
 
-func (slope) Apply(scope *model.Scope, x, _ *Node) *Node {
+func (slope) Apply(scope *model.Scope, in score.Inputs) *Node {
+	x := in.X
 	return Mul(x, scope.VariableWithShape("w", shapes.Make(x.DType(), 1, 1)).NodeValue(x))
 }
 

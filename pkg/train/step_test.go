@@ -108,7 +108,8 @@ func TestDeviceEqualsHost(t *testing.T) {
 // linear is the smallest network: y = w x.
 type linear struct{}
 
-func (linear) Apply(scope *model.Scope, x, _ *Node) *Node {
+func (linear) Apply(scope *model.Scope, in score.Inputs) *Node {
+	x := in.X
 	w := scope.VariableWithShape("w", shapes.Make(x.DType(), 1, 2)).NodeValue(x)
 	return Mul(x, w)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 var errTried = errors.New("train: tried")
@@ -21,7 +22,7 @@ func (t *training) tryNet(b compute.Backend) error {
 	var got shapes.Shape
 	exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, x, noise *Node) []*Node {
 		defer backend.PanicWithError()
-		got = t.net.Apply(scope, x, noise).Shape()
+		got = t.net.Apply(scope, score.Inputs{X: x, Level: noise}).Shape()
 		panic(errTried) // nothing of this graph is to be compiled
 	})
 	if err != nil {

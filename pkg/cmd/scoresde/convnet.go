@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/nets"
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 // convNet is the example network of the benchmarks of convolutions: a U-Net of about .7 million weights over pictures of
@@ -25,8 +26,9 @@ func (n convNet) String() string {
 }
 
 // Apply implements score.Net.
-func (n convNet) Apply(scope *model.Scope, x, noise *Node) *Node {
-	level := activation.Swish(layers.Dense(scope.At("level"), InsertAxes(noise, -1), true, 128))
+func (n convNet) Apply(scope *model.Scope, in score.Inputs) *Node {
+	x := in.X
+	level := activation.Swish(layers.Dense(scope.At("level"), InsertAxes(in.Level, -1), true, 128))
 	h := n.conv(scope.At("first"), Reshape(x, -1, n.side, n.side, 1), 32)
 	fine := n.block(scope.At("fine"), h, level, 32)
 	middle := n.block(scope.At("middle"), half(fine), level, 64)
