@@ -45,7 +45,7 @@ func TestSimulatedDoubleWell(t *testing.T) {
 	cfg := Default("double-well", reference, nets.MLP{Width: 64, Depth: 2})
 	cfg.Objective = objective.Simulated{Forward: process, Reference: reference, Steps: 32, Time: objective.Stratified{}, Trace: objective.Exact{}}
 	cfg.Parametrisation = score.Epsilon // the law is far from the Gaussian about which score.EDM learns a correction
-	cfg.Recipe = cfg.over(6000)
+	cfg.Recipe = cfg.Over(6000)
 	start := time.Now()
 	f := mustFit(t, cfg, blob(1), Settings{Backend: b, Dir: t.TempDir()})
 	t.Logf("trained in %.1f s", time.Since(start).Seconds())
@@ -150,7 +150,7 @@ func columns(r *sampler.Result) [][]float64 {
 func TestSimulatedAffineScore(t *testing.T) {
 	b := onXLA(t)
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 8, Times: sde.Span{Eps: 0.05, T: 1}}
-	cfg, data := FourGaussians(3000)
+	cfg, data, _ := fourGaussians(3000)
 	cfg.Batch = 128
 	var errors []float64
 	for _, o := range []objective.Matching{
