@@ -68,7 +68,7 @@ func TestFitClassifier(t *testing.T) {
 	cfg, calls := smallClassifier(600)
 	fit := func(ctx context.Context, set Settings) (outcome, error) {
 		f, err := FitClassifier(ctx, cfg, data, labels, set)
-		return outcomeOf(t, &f.Course, f.Store, f.Name), err
+		return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 	}
 	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
 	if err != nil {
@@ -84,7 +84,7 @@ func TestFitClassifier(t *testing.T) {
 			t.Errorf("t = %g: accuracy %g +- %g, at best %g", ts[k], a.Value, a.Stderr, bayes(sigma))
 		}
 	}
-	checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
+	checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
 }
 
 // TestBadLabels: what cannot be classified, or a network for it, is named before a folder is made.
