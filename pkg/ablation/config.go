@@ -1,6 +1,6 @@
 // Package ablation is the experiment of the laboratory's sweeps: it trains a score on a law that is known exactly,
 // samples with it, and measures the samples against that law, beside those of the same sampler with the exact score.
-// Command and notebooks share it.
+// Command and notebooks share it, and notebooks the reference runs on four Gaussians.
 package ablation
 
 import (

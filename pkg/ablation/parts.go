@@ -91,7 +91,7 @@ func (c Config) training(s sde.SDE, t target) (train.Config, error) {
 	cfg := train.Default("ablation-"+c.Law, s, nets.MLP{Width: c.Width, Depth: c.Depth})
 	cfg.Objective = objective.DSM{SDE: s, Weighting: weighting, Time: times}
 	cfg.Parametrisation = parametrisation
-	cfg.Steps, cfg.WarmUp = c.Steps, min(cfg.WarmUp, c.Steps/10)
+	cfg.Recipe = cfg.Over(c.Steps)
 	cfg.Batch, cfg.LearningRate, cfg.EMA, cfg.Seed = c.Batch, c.LearningRate, c.EMA, c.Seed
 	return cfg, cfg.Validate()
 }

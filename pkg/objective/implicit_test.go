@@ -70,7 +70,7 @@ func TestImplicitIsDSM(t *testing.T) {
 	exact := score.Exact(law, s)
 	off := func(x, t *Node) *Node { return Add(exact(x, t), MulScalar(Tanh(x), 0.5)) }
 	const n, repeats = 20000, 8
-	gap := func(b compute.Backend, o Matching) (mean, stderr float64) {
+	gap := func(b compute.Backend, o ScoreMatching) (mean, stderr float64) {
 		var gaps []float64
 		exec := MustNewExec(b, func(rng, x0 *Node) *Node {
 			_, a := o.Loss(off, rng, x0)
@@ -100,7 +100,7 @@ func TestImplicitIsDSM(t *testing.T) {
 
 func TestImplicitRefuses(t *testing.T) {
 	s := sde.OU1()
-	for text, o := range map[string]Matching{
+	for text, o := range map[string]ScoreMatching{
 		"Slices = 0":  Implicit{SDE: s, Trace: Sliced{}},
 		"Step = -1":   Implicit{SDE: s, Trace: FiniteDifference{-1}},
 		"Step = NaN":  Implicit{SDE: s, Trace: FiniteDifference{math.NaN()}},

@@ -30,13 +30,13 @@ type Simulated struct {
 	Trace     Trace       // nil: Sliced{Slices: 1, Reduced: true}
 }
 
-// Process implements Matching: it is Reference.
+// Process implements ScoreMatching: it is Reference.
 func (o Simulated) Process() sde.SDE { return o.Reference }
 
-// Times implements Matching.
+// Times implements ScoreMatching.
 func (o Simulated) Times() TimeSampler { return orUniform(o.Time) }
 
-// Loss implements Matching.
+// Loss implements ScoreMatching.
 func (o Simulated) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
 	rng, t, weight := o.Times().Draw(o.Reference, rng, x0)
 	rng, x := o.Simulate(rng, x0, t)

@@ -84,7 +84,7 @@ func TestSimulatedIsImplicit(t *testing.T) {
 	law := dist.FourGaussians()
 	exact := score.Exact(law, slowVP)
 	off := func(x, t *Node) *Node { return Add(exact(x, t), Mul(Tanh(x), ConstAs(x, 0.5))) }
-	losses := func(b compute.Backend, o Matching) []estimate {
+	losses := func(b compute.Backend, o ScoreMatching) []estimate {
 		if backend.OnDevice(b) {
 			return average(t, b, dtypes.Float32, 60, 1, func(rng *Node) (*Node, []*Node) {
 				rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)

@@ -57,8 +57,8 @@ func Backward(ctx context.Context, b compute.Backend, p Problem, q Prior, method
 	if err := checkRows("start", start); err != nil {
 		return nil, err
 	}
-	if n, d := start.Dims(); n != p.N || d != p.dim() {
-		return nil, fmt.Errorf("sampler: the prior q drew [%d, %d], want [%d, %d] for %[3]d samples of the shape %[5]v", n, d, p.N, p.dim(), p.Shape)
+	if n, d := start.Dims(); n != p.N || d != p.Dim() {
+		return nil, fmt.Errorf("sampler: the prior q drew [%d, %d], want [%d, %d] for %[3]d samples of the shape %[5]v", n, d, p.N, p.Dim(), p.Shape)
 	}
 	set.Init = p.tensor(start)
 	return lab.Run(ctx, method, set)

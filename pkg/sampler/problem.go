@@ -48,8 +48,8 @@ func (p Problem) shape(dims ...int) shapes.Shape {
 	return shapes.Make(p.dtype(), slices.Concat([]int{p.N}, dims, p.Shape)...)
 }
 
-// dim is the number of coordinates of a sample.
-func (p Problem) dim() int { return p.shape().Size() / p.N }
+// Dim is the number of coordinates of a sample, the product of Shape.
+func (p Problem) Dim() int { return p.shape().Size() / p.N }
 
 // tensor copies a matrix with a sample per row.
 func (p Problem) tensor(m mat.Matrix) *tensors.Tensor { return host.TensorOf(m, p.shape()) }

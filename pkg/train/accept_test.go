@@ -47,7 +47,7 @@ func TestLearnedScore(t *testing.T) {
 	data := law.Sample(rand.New(rand.NewPCG(1, 0)), 50000)
 	start := time.Now()
 	cfg := Default("four-gaussians", process, nets.MLP{Width: 128, Depth: 3})
-	cfg.Recipe = cfg.over(6000)
+	cfg.Recipe = cfg.Over(6000)
 	cfg.Batch = 256
 	f := mustFit(t, cfg, data, Settings{Backend: b, Dir: t.TempDir()})
 	wall := time.Since(start)
@@ -67,7 +67,9 @@ func TestLearnedScore(t *testing.T) {
 // classifier, within 0.02 at every time (figure 4 of the report).
 func TestLearnedClassifier(t *testing.T) {
 	b := onXLA(t)
-	cfg, data, labels := FourGaussiansClassifier(3000)
+	_, data, labels := fourGaussians(3000)
+	cfg := ClassifierDefault("four-gaussians-classifier", process, nets.MLP{Width: 64, Depth: 4, Output: 4}, 4)
+	cfg.Recipe = cfg.Over(3000)
 	cfg.Batch /= 2
 	start := time.Now()
 	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
@@ -91,8 +93,13 @@ func TestLearnedClassifier(t *testing.T) {
 // latter sees a fifth of the examples and has the harder task.
 func TestLearnedConditionalScore(t *testing.T) {
 	b := onXLA(t)
-	cfg, data, y := FourGaussiansGiven(3000)
+	cfg, data, labels := fourGaussians(3000)
+	cfg.Net, cfg.Drop = nets.MLP{Width: 128, Depth: 3, Output: 2}, 0.2
 	cfg.Batch /= 2
+	y, err := score.OneHotRows(labels, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
 	start := time.Now()
 	f, err := FitGiven(t.Context(), cfg, data, y, Settings{Backend: b, Dir: t.TempDir()})
 	if err != nil {

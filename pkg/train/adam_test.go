@@ -56,7 +56,7 @@ func TestAverages(t *testing.T) {
 		averaged, last := 0.0, 0.0
 		for seed := range int64(3) {
 			cfg := Default("averages", process, nets.MLP{Width: 128, Depth: 3})
-			cfg.Recipe = cfg.over(steps)
+			cfg.Recipe = cfg.Over(steps)
 			cfg.Batch, cfg.Seed = 64, seed
 			f := mustFit(t, cfg, data, Settings{Backend: b, Dir: t.TempDir(), Pool: pool})
 			toGo(t, f.Store)

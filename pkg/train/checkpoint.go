@@ -25,14 +25,14 @@ type record struct {
 func (t *training) load(finished bool) (fresh bool, err error) {
 	var past record
 	store := model.NewStore()
-	steps, err := run.Load(t.course.Dir, store, &past)
+	steps, err := run.Load(t.log.Dir, store, &past)
 	switch {
 	case errors.Is(err, run.ErrNoCheckpoint):
 		return true, nil
 	case err != nil:
 		return false, err
 	case past.ID != t.id:
-		return false, fmt.Errorf("train: the checkpoint in %s belongs to run %q, want %q; remove the folder", t.course.Dir, past.ID, t.id)
+		return false, fmt.Errorf("train: the checkpoint in %s belongs to run %q, want %q; remove the folder", t.log.Dir, past.ID, t.id)
 	case finished && steps < t.Steps:
 		return false, nil
 	}
@@ -46,9 +46,9 @@ func (t *training) load(finished bool) (fresh bool, err error) {
 		}
 		own.SetTrainable(v.Trainable)
 	}
-	c := t.course
-	c.Steps, c.Losses, c.Elapsed = steps, past.Losses, time.Duration(past.Seconds*float64(time.Second))
-	c.Loaded = c.Steps >= t.Steps
+	log := t.log
+	log.Steps, log.Losses, log.Elapsed = steps, past.Losses, time.Duration(past.Seconds*float64(time.Second))
+	log.Loaded = log.Steps >= t.Steps
 	t.partial = past.Partial
 	return false, nil
 }
@@ -58,9 +58,9 @@ func (t *training) save() error {
 	if err := t.trial.Held(); err != nil {
 		return err
 	}
-	c := t.course
-	return t.saver.Save(c.Dir, t.store, c.Steps, record{
-		ID: t.id, Config: t.what, Losses: c.Losses, Partial: t.partial, Seconds: c.Elapsed.Seconds(),
+	log := t.log
+	return t.saver.Save(log.Dir, t.store, log.Steps, record{
+		ID: t.id, Config: t.what, Losses: log.Losses, Partial: t.partial, Seconds: log.Elapsed.Seconds(),
 	})
 }
 
@@ -69,7 +69,7 @@ func (t *training) saveNow() error { return errors.Join(t.save(), t.saver.Wait()
 
 // interrupted keeps what was done. The error tells a person how to go on.
 func (t *training) interrupted(ctx context.Context) error {
-	done := t.course.Steps
+	done := t.log.Steps
 	if done == 0 {
 		return fmt.Errorf("train: stopped before the first step: %w", context.Cause(ctx))
 	}

@@ -36,9 +36,9 @@ func (t *training) options(b compute.Backend) run.Options {
 // claim makes this process the only one at work on the run, unless another one finishes it meanwhile.
 func (t *training) claim(ctx context.Context, options run.Options) (err error) {
 	config := resolved{Recipe: t.Recipe, ID: t.id, Version: recipeVersion, What: t.what}
-	t.trial, err = claim(ctx, t.course.Dir, config, options, func() (bool, error) {
+	t.trial, err = claim(ctx, t.log.Dir, config, options, func() (bool, error) {
 		_, err := t.load(true)
-		return t.course.Loaded, err
+		return t.log.Loaded, err
 	})
 	return err
 }

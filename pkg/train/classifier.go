@@ -52,7 +52,7 @@ func (c ClassifierConfig) Validate() error {
 // FittedClassifier is a trained classifier. Its name, the scope of its variables, is that of the run's folder.
 type FittedClassifier struct {
 	*score.Classifier
-	Course
+	RunLog
 }
 
 // FitClassifier trains cfg's classifier on the rows of data, [n, d], of the classes labels, [n] in [0, Classes), and
@@ -85,7 +85,7 @@ func FitClassifier(ctx context.Context, cfg ClassifierConfig, data mat.Matrix, l
 	}}
 	t := &training{
 		Recipe: cfg.Recipe, id: id, what: cfg.Objective.String() + "; " + f.Classifier.String(),
-		course: &f.Course, store: f.Store, net: cfg.Net, in: d, out: cfg.Classes, tables: tables,
+		log: &f.RunLog, store: f.Store, net: cfg.Net, in: d, out: cfg.Classes, tables: tables,
 		form: cfg.form(what, std, tables), bind: func(store *model.Store, name string) *stepper {
 			c := *f.Classifier
 			c.Store, c.Name = store, name

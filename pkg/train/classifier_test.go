@@ -68,7 +68,7 @@ func TestFitClassifier(t *testing.T) {
 	cfg, calls := smallClassifier(600)
 	fit := func(ctx context.Context, set Settings) (outcome, error) {
 		f, err := FitClassifier(ctx, cfg, data, labels, set)
-		return outcomeOf(t, &f.Course, f.Store, f.Name), err
+		return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 	}
 	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
 	if err != nil {
@@ -84,7 +84,7 @@ func TestFitClassifier(t *testing.T) {
 			t.Errorf("t = %g: accuracy %g +- %g, at best %g", ts[k], a.Value, a.Stderr, bayes(sigma))
 		}
 	}
-	checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
+	checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
 }
 
 // TestBadLabels: what cannot be classified, or a network for it, is named before a folder is made.
@@ -191,29 +191,5 @@ func TestIdentityClassifier(t *testing.T) {
 	s := Default("small-classifier", process, nets.MLP{Width: 16, Depth: 2, Output: 4})
 	if id, err := idOf(s, data, y); err != nil || seen[id] != "" {
 		t.Errorf("a score and a classifier share the id %s, %v", id, err)
-	}
-}
-
-// TestReferences: the reference runs differ in what they train, not in their data.
-func TestReferences(t *testing.T) {
-	_, data := FourGaussians(1000)
-	given, same, y := FourGaussiansGiven(1000)
-	classifier, again, labels := FourGaussiansClassifier(1000)
-	for i := range labels {
-		if !slices.Equal(data.RawRowView(i), same.RawRowView(i)) || !slices.Equal(data.RawRowView(i), again.RawRowView(i)) {
-			t.Fatalf("row %d of the data differs", i)
-		}
-		if y.At(i, labels[i]) != 1 {
-			t.Fatalf("row %d of the condition is not that of class %d", i, labels[i])
-		}
-	}
-	if err := given.Validate(); err != nil {
-		t.Error(err)
-	}
-	if err := classifier.Validate(); err != nil {
-		t.Error(err)
-	}
-	if given.Steps != 1000 || given.WarmUp != 100 || classifier.Steps != 1000 || classifier.WarmUp != 100 {
-		t.Errorf("steps %d and %d, warm-up %d and %d", given.Steps, classifier.Steps, given.WarmUp, classifier.WarmUp)
 	}
 }

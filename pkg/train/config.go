@@ -11,7 +11,7 @@ import (
 // Config says what score is trained and how. Everything in it but the name is part of the run's identity.
 type Config struct {
 	Recipe
-	Objective       objective.Matching
+	Objective       objective.ScoreMatching
 	Parametrisation score.Parametrisation
 	Net             score.Net
 

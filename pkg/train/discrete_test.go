@@ -15,7 +15,7 @@ import (
 // that is trained at all times (001-4, 001-6).
 func TestLearnedLevels(t *testing.T) {
 	b := onXLA(t)
-	continuous, data := FourGaussians(1500)
+	continuous, data, _ := fourGaussians(1500)
 	continuous.Batch = 128
 	ve := sde.VE{SigmaMin: 0.01, SigmaMax: 4, Times: sde.Span{Eps: 0, T: 1}}
 	ddpm, err := sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2))

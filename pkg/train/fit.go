@@ -15,7 +15,7 @@ import (
 // Fitted is a trained score. Its name, the scope of its variables, is that of the run's folder.
 type Fitted struct {
 	*score.Model
-	Course
+	RunLog
 }
 
 // Fit trains cfg's score on the rows of data and returns it. It is idempotent: a finished run is loaded, an interrupted
@@ -68,7 +68,7 @@ func (c Config) fit(ctx context.Context, std float64, tables []mat.Matrix, in in
 	_, d := tables[0].Dims()
 	t := &training{
 		Recipe: c.Recipe, id: id, what: c.Objective.String() + "; " + f.Model.String(),
-		course: &f.Course, store: f.Store, net: c.Net, in: in, out: d, tables: tables,
+		log: &f.RunLog, store: f.Store, net: c.Net, in: in, out: d, tables: tables,
 		form: c.form(what, std, tables), bind: func(store *model.Store, name string) *stepper {
 			m := *f.Model
 			m.Store, m.Name = store, name

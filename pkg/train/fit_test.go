@@ -151,9 +151,9 @@ func TestFit(t *testing.T) {
 		}
 		fit := func(ctx context.Context, set Settings) (outcome, error) {
 			f, err := Fit(ctx, cfg, points(1000), set)
-			return outcomeOf(t, &f.Course, f.Store, f.Name), err
+			return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 		}
-		checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
+		checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
 	})
 }
 
@@ -179,11 +179,11 @@ func TestSeeds(t *testing.T) {
 
 // outcome is what any of the fits leaves.
 type outcome struct {
-	*Course
+	*RunLog
 	variables map[string][]byte
 }
 
-func outcomeOf(t *testing.T, c *Course, s *model.Store, name string) outcome {
+func outcomeOf(t *testing.T, c *RunLog, s *model.Store, name string) outcome {
 	return outcome{c, weights(t, s, name)}
 }
 

@@ -82,7 +82,7 @@ func TestFitGiven(t *testing.T) {
 		cfg, calls := smallGiven(600)
 		fit := func(ctx context.Context, set Settings) (outcome, error) {
 			f, err := FitGiven(ctx, cfg, data, y, set)
-			return outcomeOf(t, &f.Course, f.Store, f.Name), err
+			return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 		}
 		f, err := FitGiven(t.Context(), cfg, data, y, Settings{Backend: b, Dir: t.TempDir()})
 		if err != nil {
@@ -102,7 +102,7 @@ func TestFitGiven(t *testing.T) {
 				}
 			}
 		}
-		checkResume(t, b, fit, outcomeOf(t, &f.Course, f.Store, f.Name))
+		checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
 	})
 }
 

@@ -50,7 +50,7 @@ func (set NoiseSettings) validate() error {
 // GradientNoise measures the gradients of o for the score m with its weights under training, over batches of rows of data
 // [n, d] drawn as in training, without clipping. A model without weights gets its initial ones (score.Model.Init). The
 // weights stay as they are, so that objectives, which differ in their laws of times say, can be compared at one point.
-func GradientNoise(b compute.Backend, m *score.Model, o objective.Matching, data mat.Matrix, set NoiseSettings) (Noise, error) {
+func GradientNoise(b compute.Backend, m *score.Model, o objective.ScoreMatching, data mat.Matrix, set NoiseSettings) (Noise, error) {
 	if b == nil || m == nil || o == nil {
 		return Noise{}, errors.New("train: GradientNoise wants a backend, a model and an objective, got nil")
 	}
@@ -82,7 +82,7 @@ type gradientSums struct {
 }
 
 // gradientBlocks runs the batches, block by block, in one executable.
-func gradientBlocks(b compute.Backend, m *score.Model, o objective.Matching, data mat.Matrix, set NoiseSettings) ([]gradientSums, error) {
+func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching, data mat.Matrix, set NoiseSettings) ([]gradientSums, error) {
 	rng, err := RNGStateFromSeed(set.Seed)
 	if err != nil {
 		return nil, err

@@ -70,10 +70,10 @@ func TestLossesOfOlderRun(t *testing.T) {
 	}
 }
 
-// TestMetricsFile is row 12 of the list of faults: equal runs leave equal points, in the file and in Course, whatever
+// TestMetricsFile is row 12 of the list of faults: equal runs leave equal points, in the file and in RunLog, whatever
 // the pace and the checkpoints; another seed leaves others.
 func TestMetricsFile(t *testing.T) {
-	read := func(c Course) []LossPoint {
+	read := func(c RunLog) []LossPoint {
 		points, torn, err := run.ReadMetrics(filepath.Join(c.Dir, "metrics.jsonl"))
 		if err != nil || torn != 0 {
 			t.Fatal(torn, err)
@@ -86,16 +86,16 @@ func TestMetricsFile(t *testing.T) {
 	}
 	cfg, _ := small(410) // a point every 3 steps
 	cfg.Batch = 8
-	fit := func(seed int64, every int) Course {
+	fit := func(seed int64, every int) RunLog {
 		cfg.Seed = seed
-		return mustFit(t, cfg, points(100), Settings{Backend: backend.Go(), Dir: t.TempDir(), CheckpointEvery: every}).Course
+		return mustFit(t, cfg, points(100), Settings{Backend: backend.Go(), Dir: t.TempDir(), CheckpointEvery: every}).RunLog
 	}
 	first := fit(1, 0)
 	if n := len(first.Losses); n != 137 || first.Losses[0].Step != 3 || first.Losses[n-1].Step != 410 {
 		t.Errorf("%d points: %v", n, first.Losses)
 	}
 	if !slices.Equal(read(first), first.Losses) {
-		t.Error("the file holds other points than Course")
+		t.Error("the file holds other points than RunLog")
 	}
 	if second := fit(1, 7); !slices.Equal(second.Losses, first.Losses) || !slices.Equal(read(second), first.Losses) {
 		t.Error("checkpoints changed the points")

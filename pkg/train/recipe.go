@@ -27,8 +27,8 @@ func defaultRecipe(name string) Recipe {
 	return Recipe{Name: name, Steps: 12000, Batch: 500, LearningRate: 1e-3, WarmUp: 1000, ClipNorm: 1, EMA: 0.999, Seed: 1}
 }
 
-// over is the recipe for so many steps, of which at most a tenth warm up.
-func (r Recipe) over(steps int) Recipe {
+// Over is the recipe for so many steps, of which at most a tenth warm up.
+func (r Recipe) Over(steps int) Recipe {
 	r.Steps, r.WarmUp = steps, min(r.WarmUp, steps/10)
 	return r
 }

@@ -45,7 +45,7 @@ func TestSimulatedDoubleWell(t *testing.T) {
 	cfg := Default("double-well", reference, nets.MLP{Width: 64, Depth: 2})
 	cfg.Objective = objective.Simulated{Forward: process, Reference: reference, Steps: 32, Time: objective.Stratified{}, Trace: objective.Exact{}}
 	cfg.Parametrisation = score.Epsilon // the law is far from the Gaussian about which score.EDM learns a correction
-	cfg.Recipe = cfg.over(6000)
+	cfg.Recipe = cfg.Over(6000)
 	start := time.Now()
 	f := mustFit(t, cfg, blob(1), Settings{Backend: b, Dir: t.TempDir()})
 	t.Logf("trained in %.1f s", time.Since(start).Seconds())
@@ -150,10 +150,10 @@ func columns(r *sampler.Result) [][]float64 {
 func TestSimulatedAffineScore(t *testing.T) {
 	b := onXLA(t)
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 8, Times: sde.Span{Eps: 0.05, T: 1}}
-	cfg, data := FourGaussians(3000)
+	cfg, data, _ := fourGaussians(3000)
 	cfg.Batch = 128
 	var errors []float64
-	for _, o := range []objective.Matching{
+	for _, o := range []objective.ScoreMatching{
 		objective.Simulated{Forward: sde.Affine(vp), Reference: vp, Steps: 20, Time: objective.Stratified{}, Trace: objective.Exact{}},
 		objective.Implicit{SDE: vp, Time: objective.Stratified{}, Trace: objective.Exact{}},
 	} {
@@ -176,7 +176,7 @@ func TestSimulatedAffineScore(t *testing.T) {
 // levels of a discrete one.
 func TestIdentitySimulated(t *testing.T) {
 	times := sde.Span{Eps: 0.02, T: 1}
-	simulated := func(depth float64, steps int) objective.Matching {
+	simulated := func(depth float64, steps int) objective.ScoreMatching {
 		wells := sde.DoubleWell{Depth: depth, Noise: 1}
 		process, err := wells.Process(times)
 		if err != nil {
@@ -184,9 +184,11 @@ func TestIdentitySimulated(t *testing.T) {
 		}
 		return objective.Simulated{Forward: process, Reference: wells.Reference(times), Steps: steps}
 	}
-	leveled := func(n int) objective.Matching { return objective.DSM{SDE: sde.OU1(), Time: objective.Levels{N: n}} }
+	leveled := func(n int) objective.ScoreMatching {
+		return objective.DSM{SDE: sde.OU1(), Time: objective.Levels{N: n}}
+	}
 	ids := map[string]int{}
-	for k, o := range []objective.Matching{simulated(1, 10), simulated(2, 10), simulated(1, 11), leveled(10), leveled(11)} {
+	for k, o := range []objective.ScoreMatching{simulated(1, 10), simulated(2, 10), simulated(1, 11), leveled(10), leveled(11)} {
 		cfg := Default("run", sde.OU1(), nets.MLP{Width: 4, Depth: 1})
 		cfg.Objective = o
 		id, err := idOf(cfg, points(4))

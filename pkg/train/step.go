@@ -31,7 +31,7 @@ const (
 
 // startState is the state from which the loop goes on.
 func (t *training) startState() []*tensors.Tensor {
-	return []*tensors.Tensor{t.lossSums(t.course.Steps, t.partial), tensors.FromScalar(int32(-1))}
+	return []*tensors.Tensor{t.lossSums(t.log.Steps, t.partial), tensors.FromScalar(int32(-1))}
 }
 
 // Inputs of the loop: numbers that do not change what is compiled.

@@ -42,7 +42,7 @@ func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loo
 }
 
 func startOf(r Recipe) []*tensors.Tensor {
-	return (&training{Recipe: r, course: &Course{}}).startState()
+	return (&training{Recipe: r, log: &RunLog{}}).startState()
 }
 
 func advance(t *testing.T, l *loop.Loop, r Recipe, from, to int, inputs []*tensors.Tensor) {

@@ -100,3 +100,20 @@ func FiniteTensor(what string, t *tensors.Tensor) error {
 	})
 	return errors.Join(err, bad)
 }
+
+// FitsFloat32 returns an error that names the first element of m that float32 does not hold, and m as what. A matrix
+// without elements is an error too.
+func FitsFloat32(what string, m mat.Matrix) error {
+	n, d := m.Dims()
+	if n == 0 || d == 0 {
+		return fmt.Errorf("%s: got %d x %d, want at least one row and one column", what, n, d)
+	}
+	for i := range n {
+		for k := range d {
+			if v := m.At(i, k); !(math.Abs(v) <= math.MaxFloat32) {
+				return fmt.Errorf("%s row %d, column %d is %g, want numbers that float32 holds", what, i, k, v)
+			}
+		}
+	}
+	return nil
+}

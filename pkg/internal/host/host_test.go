@@ -42,3 +42,20 @@ func TestFinite(t *testing.T) {
 		}
 	}
 }
+
+// TestFitsFloat32: the first element beyond float32 is named, and so is a matrix without elements; others pass.
+func TestFitsFloat32(t *testing.T) {
+	m := mat.NewDense(2, 2, []float64{1, -2, 0, -math.MaxFloat32})
+	if err := FitsFloat32("data", m); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []float64{math.NaN(), math.Inf(-1), 2 * math.MaxFloat32} {
+		m.Set(1, 0, bad)
+		if err := FitsFloat32("data", m); err == nil || err.Error() != fmt.Sprintf("data row 1, column 0 is %g, want numbers that float32 holds", bad) {
+			t.Errorf("%g: %v", bad, err)
+		}
+	}
+	if err := FitsFloat32("data", &mat.Dense{}); err == nil || err.Error() != "data: got 0 x 0, want at least one row and one column" {
+		t.Error(err)
+	}
+}

@@ -1,4 +1,4 @@
-package train
+package ablation
 
 import (
 	"math/rand/v2"
@@ -9,6 +9,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/nets"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
+	"github.com/scoresde/scoresde/pkg/train"
 )
 
 // fourGaussiansNoise is the VE process with sigma from 0.01 to 4, at least the largest distance of two points of
@@ -21,36 +22,36 @@ func fourGaussiansData() (*mat.Dense, []int) {
 }
 
 // FourGaussians is the laboratory's reference run: 50 000 points of dist.FourGaussians, noised by the VE process with
-// sigma from 0.01 to 4, and a preconditioned 3x128 network. Its recipe is that of Default over steps. Notebooks that
+// sigma from 0.01 to 4, and a preconditioned 3x128 network. Its recipe is that of train.Default over steps. Notebooks that
 // use it share one run.
-func FourGaussians(steps int) (Config, *mat.Dense) {
+func FourGaussians(steps int) (train.Config, *mat.Dense) {
 	data, _ := fourGaussiansData()
-	cfg := Default("four-gaussians", fourGaussiansNoise, nets.MLP{Width: 128, Depth: 3})
-	cfg.Recipe = cfg.over(steps)
+	cfg := train.Default("four-gaussians", fourGaussiansNoise, nets.MLP{Width: 128, Depth: 3})
+	cfg.Recipe = cfg.Over(steps)
 	return cfg, data
 }
 
-// FourGaussiansGiven is the reference conditional score, for FitGiven and classifier-free guidance: the data and network
-// of FourGaussians, whose condition is the one-hot component y, [50000, 4]. It is dropped for a fifth of the examples:
+// FourGaussiansGiven is the reference conditional score, for train.FitGiven and classifier-free guidance: the data and
+// network of FourGaussians, whose condition is the one-hot component y, [50000, 4]. It is dropped for a fifth of the examples:
 // Ho and Salimans (2022) find 0.1 and 0.2 equally good, and here 0.2 halves the error of the unconditional score, which
 // is the larger one by far.
-func FourGaussiansGiven(steps int) (cfg Config, data, y *mat.Dense) {
+func FourGaussiansGiven(steps int) (cfg train.Config, data, y *mat.Dense) {
 	data, labels := fourGaussiansData()
 	y, err := score.OneHotRows(labels, dist.FourGaussians().Components())
 	if err != nil {
 		panic(err) // labels come from the components
 	}
-	cfg = Default("four-gaussians-given", fourGaussiansNoise, nets.MLP{Width: 128, Depth: 3, Output: 2})
-	cfg.Recipe, cfg.Drop = cfg.over(steps), 0.2
+	cfg = train.Default("four-gaussians-given", fourGaussiansNoise, nets.MLP{Width: 128, Depth: 3, Output: 2})
+	cfg.Recipe, cfg.Drop = cfg.Over(steps), 0.2
 	return cfg, data, y
 }
 
-// FourGaussiansClassifier is the reference classifier of the components at every noise level, for FitClassifier: the data
-// of FourGaussians with the component of each point as label, and a 4x64 network.
-func FourGaussiansClassifier(steps int) (cfg ClassifierConfig, data *mat.Dense, labels []int) {
+// FourGaussiansClassifier is the reference classifier of the components at every noise level, for train.FitClassifier: the
+// data of FourGaussians with the component of each point as label, and a 4x64 network.
+func FourGaussiansClassifier(steps int) (cfg train.ClassifierConfig, data *mat.Dense, labels []int) {
 	data, labels = fourGaussiansData()
 	classes := dist.FourGaussians().Components()
-	cfg = ClassifierDefault("four-gaussians-classifier", fourGaussiansNoise, nets.MLP{Width: 64, Depth: 4, Output: classes}, classes)
-	cfg.Recipe = cfg.over(steps)
+	cfg = train.ClassifierDefault("four-gaussians-classifier", fourGaussiansNoise, nets.MLP{Width: 64, Depth: 4, Output: classes}, classes)
+	cfg.Recipe = cfg.Over(steps)
 	return cfg, data, labels
 }

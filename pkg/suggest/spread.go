@@ -1,4 +1,4 @@
-package train
+package suggest
 
 import (
 	"fmt"
@@ -104,7 +104,7 @@ func spreadOf(p part) (spread, error) {
 	slices.Sort(distances)
 	s := spread{distances[len(distances)-1], distances[len(distances)*99/100], p}
 	if s.largest == 0 {
-		return spread{}, fmt.Errorf("train: %s, all of them the same; want at least 2 different rows", p)
+		return spread{}, fmt.Errorf("suggest: %s, all of them the same; want at least 2 different rows", p)
 	}
 	return s, nil
 }

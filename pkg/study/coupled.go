@@ -1,4 +1,4 @@
-package sampler
+package study
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -18,22 +20,22 @@ import (
 // steps, from the same start [N, Dim] at T to Eps, and returns the end states in the order of steps. The differences of
 // the end states are path errors, which measure the strong order. The last of steps is the finest and every other must
 // divide it. The host drives the steps: this is an instrument, not a sampler.
-func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed uint64) ([]*mat.Dense, error) {
+func Coupled(b compute.Backend, p sampler.Problem, start *mat.Dense, steps []int, seed uint64) ([]*mat.Dense, error) {
 	n, d := start.Dims()
 	p.N, p.Shape = n, []int{d}
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	if p.Score == nil || len(steps) == 0 {
-		return nil, fmt.Errorf("sampler: Coupled wants a score and at least one number of steps")
+		return nil, fmt.Errorf("study: Coupled wants a score and at least one number of steps")
 	}
 	fine := steps[len(steps)-1]
 	for _, n := range steps {
 		if n < 1 || fine%n != 0 {
-			return nil, fmt.Errorf("sampler: Coupled got steps %v, want divisors of the last", steps)
+			return nil, fmt.Errorf("study: Coupled got steps %v, want divisors of the last", steps)
 		}
 	}
-	exec, err := p.drivenStep(b)
+	exec, err := drivenStep(b, p)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +45,7 @@ func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed u
 	dt := (span.T - span.Eps) / float64(fine)
 	states, noise := make([]*tensors.Tensor, len(steps)), make([]*mat.Dense, len(steps))
 	for k := range steps {
-		states[k], noise[k] = Tensor(start, p.dtype()), mat.NewDense(n, d, nil)
+		states[k], noise[k] = sampler.Tensor(start, p.DType), mat.NewDense(n, d, nil)
 	}
 	increment := mat.NewDense(n, d, nil)
 	for i := 1; i <= fine; i++ {
@@ -57,24 +59,27 @@ func Coupled(b compute.Backend, p Problem, start *mat.Dense, steps []int, seed u
 				continue
 			}
 			from, to := span.T-dt*float64(i-stride), span.T-dt*float64(i)
-			if states[k], err = exec.Call1(states[k], Tensor(noise[k], p.dtype()), p.column(from), p.column(to)); err != nil {
-				return nil, fmt.Errorf("sampler: coupled step at t = %g: %w", from, err)
+			if states[k], err = exec.Call1(states[k], sampler.Tensor(noise[k], p.DType), timeOf(p, from), timeOf(p, to)); err != nil {
+				return nil, fmt.Errorf("study: coupled step at t = %g: %w", from, err)
 			}
 			noise[k].Zero()
 		}
 	}
 	ends := make([]*mat.Dense, len(steps))
 	for k := range ends {
-		ends[k] = Matrix(states[k])
+		ends[k] = sampler.Matrix(states[k])
 	}
 	return ends, nil
 }
 
-// drivenStep is a step of EulerMaruyama whose Brownian increment w [N, Dim] comes from outside.
-func (p *Problem) drivenStep(b compute.Backend) (*model.Exec, error) {
+// drivenStep is a step of sampler.EulerMaruyama whose Brownian increment w [N, Dim] comes from outside.
+func drivenStep(b compute.Backend, p sampler.Problem) (*model.Exec, error) {
 	return model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, w, t, tNext *Node) *Node {
 		unused := Const(x.Graph(), []uint64{0, 0, 0}) // Predict's own noise is left out
-		_, _, mean := EulerMaruyama{}.Predict(p, unused, x, t, tNext)
+		_, _, mean := sampler.EulerMaruyama{}.Predict(&p, unused, x, t, tNext)
 		return Add(mean, sde.Times(p.SDE.Diffusion(t), w))
 	})
 }
+
+// timeOf is the time t, [1], in the problem's float type.
+func timeOf(p sampler.Problem, t float64) *tensors.Tensor { return host.Column([]float64{t}, p.DType) }

@@ -1,4 +1,4 @@
-package train
+package suggest
 
 import (
 	"math"
@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/metric"
 	"github.com/scoresde/scoresde/pkg/sampler"
@@ -100,7 +101,13 @@ func samplePC(t *testing.T, b compute.Backend, l dist.Law, s sde.SDE, snr float6
 // and by energy distance. With noise that does not join the components they do not: each gets the share of the start
 // that lies next to it, which no corrector repairs.
 func TestSuggestedSampling(t *testing.T) {
-	b := onXLA(t)
+	b, err := backend.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if testing.Short() || !backend.OnDevice(b) {
+		t.Skip("samples for long, and needs XLA for it")
+	}
 	follows := func(l dist.Law, p sde.SDE, snr float64) bool {
 		const n = 1000
 		x := samplePC(t, b, l, p, snr, n)

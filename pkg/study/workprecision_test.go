@@ -1,4 +1,4 @@
-package sampler
+package study
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -21,15 +22,15 @@ import (
 func TestWorkPrecision(t *testing.T) {
 	law := dist.FourGaussians()
 	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
-	p := Problem{SDE: s, Score: score.Exact(law, s), N: 40000, Shape: []int{2}}
-	edm := PowerSchedule(7)
+	p := sampler.Problem{SDE: s, Score: score.Exact(law, s), N: 40000, Shape: []int{2}}
+	edm := sampler.PowerSchedule(7)
 	points, err := WorkPrecision(context.Background(), backend.MustOpen(), p, law, []Effort{
-		{Method: Heun{}, Schedule: edm, Steps: []int{9, 18}},
-		{Method: PC{Predictor: DDIM{}}, Schedule: edm, Steps: []int{18, 400}},
-		{Method: PC{Predictor: ReverseDiffusion{}, Corrector: Langevin{SNR: 0.16}}, Steps: []int{20}},
-		{Method: UniPC{}, Schedule: edm, Steps: []int{200}},
-		{Tolerances: []Tolerance{{Abs: 0.01, Rel: 0.01}}},
-	}, Settings{Seed: 1})
+		{Method: sampler.Heun{}, Schedule: edm, Steps: []int{9, 18}},
+		{Method: sampler.PC{Predictor: sampler.DDIM{}}, Schedule: edm, Steps: []int{18, 400}},
+		{Method: sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: 0.16}}, Steps: []int{20}},
+		{Method: sampler.UniPC{}, Schedule: edm, Steps: []int{200}},
+		{Tolerances: []sampler.Tolerance{{Abs: 0.01, Rel: 0.01}}},
+	}, sampler.Settings{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +59,10 @@ func TestWorkPrecision(t *testing.T) {
 	if !(math.Abs(points[2].Gap) > 2*math.Abs(points[1].Gap)) {
 		t.Errorf("DDIM at 18 evaluations has a gap of %g, Heun at 36 one of %g", points[2].Gap, points[1].Gap)
 	}
-	if _, err := WorkPrecision(context.Background(), backend.Go(), p, nil, nil, Settings{}); err == nil {
+	if _, err := WorkPrecision(context.Background(), backend.Go(), p, nil, nil, sampler.Settings{}); err == nil {
 		t.Error("no law was accepted")
 	}
-	for _, set := range []Settings{{Denoise: true}, {LastMean: true}} {
+	for _, set := range []sampler.Settings{{Denoise: true}, {LastMean: true}} {
 		if _, err := WorkPrecision(context.Background(), backend.Go(), p, law, nil, set); err == nil || !strings.Contains(err.Error(), "want neither") {
 			t.Errorf("Denoise %t, LastMean %t: got %v", set.Denoise, set.LastMean, err)
 		}
@@ -73,9 +74,9 @@ func TestWorkPrecision(t *testing.T) {
 func TestGapUnbiased(t *testing.T) {
 	law, n := dist.FourGaussians(), 20000
 	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
-	p := Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}
+	p := sampler.Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}
 	rng := rand.New(rand.NewPCG(3, 0))
-	set := Settings{Init: Tensor(law.Noised(1, 4).Sample(rng, n), 0)}
+	set := sampler.Settings{Init: sampler.Tensor(law.Noised(1, 4).Sample(rng, n), 0)}
 	g, err := newGap(context.Background(), backend.MustOpen(), p, law, set, rng)
 	if err != nil {
 		t.Fatal(err)

@@ -7,9 +7,9 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Matching is an objective whose minimum is the score of noised data: DSM, where the kernel is known; Implicit, which
+// ScoreMatching is an objective whose minimum is the score of noised data: DSM, where the kernel is known; Implicit, which
 // needs samples of x_t only; and Simulated, which makes these where nothing is known but the SDE.
-type Matching interface {
+type ScoreMatching interface {
 	// Process is the forward process, or one that stands for it in the scales of the network.
 	Process() sde.SDE
 	// Times draws the times.
@@ -22,14 +22,14 @@ type Matching interface {
 	String() string
 }
 
-// Process implements Matching.
+// Process implements ScoreMatching.
 func (o DSM) Process() sde.SDE { return o.SDE }
 
-// Times implements Matching.
+// Times implements ScoreMatching.
 func (o DSM) Times() TimeSampler { return orUniform(o.Time) }
 
-// Process implements Matching.
+// Process implements ScoreMatching.
 func (o Implicit) Process() sde.SDE { return o.SDE }
 
-// Times implements Matching.
+// Times implements ScoreMatching.
 func (o Implicit) Times() TimeSampler { return orUniform(o.Time) }

@@ -1,4 +1,5 @@
-package train
+// Package suggest reads the settings of processes and samplers off the data, with the reason of each.
+package suggest
 
 import (
 	"errors"
@@ -8,6 +9,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -30,14 +32,14 @@ type Reason struct {
 	Because  string
 }
 
-// What Suggest aims at.
+// What From aims at.
 const (
 	levelRatio   = 20   // finest scale of the data over the smallest noise: the variance there grows by 1/400
 	priorGap     = 1e-4 // nats: a test between p_T and the prior needs some 1/priorGap samples
 	langevinBias = 0.02 // relative inflation of the variance by the corrector
 )
 
-// Suggest looks at the rows of data, [n, d] with n >= 2, and returns settings with their reasons:
+// From looks at the rows of data, [n, d] with n >= 2, and returns settings with their reasons:
 //
 //   - SigmaMax is the largest distance between two points (Song and Ermon 2020, arXiv 2006.09011, technique 1).
 //   - SigmaMin keeps the score of the noise, sqrt(d)/Sigma(Eps), at 20 times the score of the data, sqrt(d)/l, where
@@ -51,15 +53,15 @@ const (
 //
 // Distances between many points are those of a random part of them, always the same. The settings scale with the data
 // where they have its unit. Data with a value that is not finite, with one point or with equal points are an error.
-func Suggest(data mat.Matrix) (Suggestion, error) {
+func From(data mat.Matrix) (Suggestion, error) {
 	if data == nil {
-		return Suggestion{}, errors.New("train: no data, want a matrix [n, d] with one example per row")
+		return Suggestion{}, errors.New("suggest: no data, want a matrix [n, d] with one example per row")
 	}
-	if _, err := meanSquare("data", data); err != nil {
-		return Suggestion{}, err
+	if err := host.FitsFloat32("data", data); err != nil {
+		return Suggestion{}, fmt.Errorf("suggest: %w", err)
 	}
 	if n, _ := data.Dims(); n < 2 {
-		return Suggestion{}, errors.New("train: one point has no scale, want data with at least 2 different rows")
+		return Suggestion{}, errors.New("suggest: one point has no scale, want data with at least 2 different rows")
 	}
 	m := coordinatesOf(data)
 	spread, err := spreadOf(sampleRows(data, spreadRows))
@@ -107,15 +109,15 @@ func (s *Suggestion) preserving(m coordinates) (err error) {
 		}
 		bound := func() (float64, error) { return gap(m.rms, make([]float64, len(m.rms))) }
 		if err := leastRate(p.max, s.BetaMin, bound); err != nil {
-			return fmt.Errorf("train: beta_max of %s: %w", p.name, err)
+			return fmt.Errorf("suggest: beta_max of %s: %w", p.name, err)
 		}
 		gaussian, err := gap(m.mean, m.variance)
 		if err != nil {
-			return fmt.Errorf("train: %s: %w", p.name, err)
+			return fmt.Errorf("suggest: %s: %w", p.name, err)
 		}
 		eps, err := sde.TimesAtNoise(p.atBetaMax(), []float64{s.SigmaMin})
 		if err != nil {
-			return fmt.Errorf("train: eps of %s: %w", p.name, err)
+			return fmt.Errorf("suggest: eps of %s: %w", p.name, err)
 		}
 		*p.eps = eps[0]
 		s.because("beta_max, "+p.name, *p.max, fmt.Sprintf("smallest for which KL(p_1 || prior) <= %g nats whatever the data's shape, from E|x|^2 by convexity; it is %.2g if they are Gaussian", priorGap, gaussian))

@@ -1,4 +1,6 @@
-package sampler
+// Package study holds instruments that judge samplers: work against precision, paths coupled by their noise,
+// the Brownian increments of a path.
+package study
 
 import (
 	"context"
@@ -14,16 +16,17 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Effort is a method with its schedule and the numbers of steps to try, or adaptive steps with the tolerances to try.
 type Effort struct {
-	Method     Method      // nil: Sampler.Adaptive
-	Schedule   Schedule    // nil: UniformSchedule
-	Steps      []int       // of Method
-	Tolerances []Tolerance // of Sampler.Adaptive
+	Method     sampler.Method      // nil: sampler.Sampler.Adaptive
+	Schedule   sampler.Schedule    // nil: sampler.UniformSchedule
+	Steps      []int               // of Method
+	Tolerances []sampler.Tolerance // of sampler.Sampler.Adaptive
 }
 
 // WorkPoint is what one run of a work-precision study costs and reaches.
@@ -46,19 +49,19 @@ type WorkPoint struct {
 // serves as control variate: it takes out of the gap what the finite number of starts puts in, which for methods that
 // draw no noise of their own is nearly all. A method's first run is made twice, since the first compiles. Settings.Denoise and
 // LastMean, whose samples are not of p_Eps, are refused.
-func WorkPrecision(ctx context.Context, b compute.Backend, p Problem, law dist.Law, efforts []Effort, set Settings) ([]WorkPoint, error) {
-	lab, err := New(b, p)
+func WorkPrecision(ctx context.Context, b compute.Backend, p sampler.Problem, law dist.Law, efforts []Effort, set sampler.Settings) ([]WorkPoint, error) {
+	lab, err := sampler.New(b, p)
 	if err != nil {
 		return nil, err
 	}
-	if law == nil || law.Dim() != p.dim() {
-		return nil, fmt.Errorf("sampler: WorkPrecision wants a law in the problem's %d dimensions, got %v", p.dim(), law)
+	if law == nil || law.Dim() != p.Dim() {
+		return nil, fmt.Errorf("study: WorkPrecision wants a law in the problem's %d dimensions, got %v", p.Dim(), law)
 	}
 	if set.Denoise || set.LastMean {
-		return nil, fmt.Errorf("sampler: WorkPrecision with Settings.Denoise = %t and LastMean = %t, want neither: it compares with the law at Eps", set.Denoise, set.LastMean)
+		return nil, fmt.Errorf("study: WorkPrecision with Settings.Denoise = %t and LastMean = %t, want neither: it compares with the law at Eps", set.Denoise, set.LastMean)
 	}
-	rng := rand.New(rand.NewPCG(uint64(set.Seed), lawStream))
-	set.Init = Tensor(law.Noised(sde.At(p.SDE, p.SDE.Span().T)).Sample(rng, p.N), p.dtype())
+	rng := rand.New(rand.NewPCG(uint64(set.Seed), startStream))
+	set.Init = sampler.Tensor(law.Noised(sde.At(p.SDE, p.SDE.Span().T)).Sample(rng, p.N), p.DType)
 	measure, err := newGap(ctx, b, p, law, set, rng)
 	if err != nil {
 		return nil, err
@@ -85,8 +88,11 @@ func WorkPrecision(ctx context.Context, b compute.Backend, p Problem, law dist.L
 	return points, nil
 }
 
+// startStream is the stream of a seed from which the start is drawn, that of sampler.Backward.
+const startStream = 0
+
 // runs are the runs of an effort, each of which returns its cost and its samples.
-func (e Effort) runs(ctx context.Context, lab *Sampler, set Settings) (runs []func() (WorkPoint, *mat.Dense, error)) {
+func (e Effort) runs(ctx context.Context, lab *sampler.Sampler, set sampler.Settings) (runs []func() (WorkPoint, *mat.Dense, error)) {
 	if e.Method == nil {
 		for _, tol := range e.Tolerances {
 			runs = append(runs, func() (WorkPoint, *mat.Dense, error) {
@@ -127,7 +133,7 @@ type gap struct {
 }
 
 // newGap finds the entropy and follows the exact flow from set.Init, whose law is p_T.
-func newGap(ctx context.Context, b compute.Backend, p Problem, law dist.Law, set Settings, rng *rand.Rand) (*gap, error) {
+func newGap(ctx context.Context, b compute.Backend, p sampler.Problem, law dist.Law, set sampler.Settings, rng *rand.Rand) (*gap, error) {
 	g := &gap{law: law}
 	g.alpha, g.sigma = sde.At(p.SDE, p.SDE.Span().Eps)
 	const many = 1_000_000 // samples of the exact law, so that the gap's noise is that of the method's samples
@@ -138,7 +144,7 @@ func newGap(ctx context.Context, b compute.Backend, p Problem, law dist.Law, set
 	mean, std := stat.MeanStdDev(exact, nil)
 	g.entropy = score.Mean{Value: mean, Stderr: stat.StdErr(std, many)}
 	p.Score = score.Exact(law, p.SDE)
-	r, err := Run(ctx, b, p, Heun{}, Settings{Steps: 300, Schedule: PowerSchedule(7), Init: set.Init})
+	r, err := sampler.Run(ctx, b, p, sampler.Heun{}, sampler.Settings{Steps: 300, Schedule: sampler.PowerSchedule(7), Init: set.Init})
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package sampler
+package study
 
 import (
 	"context"
@@ -12,17 +12,18 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-func gaussianProblem(t *testing.T, s sde.SDE) (Problem, dist.Law) {
+func gaussianProblem(t *testing.T, s sde.SDE) (sampler.Problem, dist.Law) {
 	t.Helper()
 	law, err := dist.NewIsotropicGaussian([]float64{0.5}, 0.7)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Problem{SDE: s, Score: score.Exact(law, s), DType: dtypes.Float64, N: 1, Shape: []int{1}}, law
+	return sampler.Problem{SDE: s, Score: score.Exact(law, s), DType: dtypes.Float64, N: 1, Shape: []int{1}}, law
 }
 
 // TestCoupledOrder: with additive noise the paths of Euler-Maruyama converge with strong order 1.
@@ -60,7 +61,7 @@ func TestIncrements(t *testing.T) {
 		times = append(times, 1e-3+float64(i)*(0.499/100))
 	}
 	data := law.Noised(sde.At(s, 1e-3)).Sample(rand.New(rand.NewPCG(1, 0)), p.N)
-	path, err := Forward(context.Background(), backend.Go(), data, s, Settings{Steps: 100, Snapshots: times, Seed: 1})
+	path, err := sampler.Forward(context.Background(), backend.Go(), data, s, sampler.Settings{Steps: 100, Snapshots: times, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

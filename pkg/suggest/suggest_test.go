@@ -1,4 +1,4 @@
-package train
+package suggest
 
 import (
 	"math"
@@ -16,7 +16,7 @@ import (
 
 func suggested(t *testing.T, data mat.Matrix) Suggestion {
 	t.Helper()
-	s, err := Suggest(data)
+	s, err := From(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestSuggestScales(t *testing.T) {
 		shift := rapid.Float64Range(-10, 10).Draw(r, "shift")
 		var y mat.Dense
 		y.Apply(func(_, _ int, v float64) float64 { return c * (v + shift) }, x)
-		s, err := Suggest(&y)
+		s, err := From(&y)
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -197,7 +197,7 @@ func TestSuggestBadInput(t *testing.T) {
 		{"almost constant", mostly, "2000 of 10000 points, all of them the same"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := Suggest(c.data); err == nil || !strings.Contains(err.Error(), c.says) {
+			if _, err := From(c.data); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v, want an error that says %q", err, c.says)
 			}
 		})

@@ -1,4 +1,4 @@
-package train
+package suggest
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ type finest struct {
 func finestScale(p part) (finest, error) {
 	whole := newNeighbours(p.rows)
 	if whole == nil {
-		return finest{}, fmt.Errorf("train: %s, all of them the same; want at least 2 different rows", p)
+		return finest{}, fmt.Errorf("suggest: %s, all of them the same; want at least 2 different rows", p)
 	}
 	s := finest{length: whole.scale(), of: p}
 	s.half = s.length
