@@ -37,7 +37,7 @@ const keptStages = 8
 // stage returns the one for fit's form, or for the exact score where fit is nil.
 func (l *Lab) stage(p parts, fit *train.Fitted) (*stage, error) {
 	key := p.problemKey() + "; exact"
-	f := score.Exact(p.target.law, p.process)
+	f := score.Exact(p.target.law, p.process).Score()
 	var m *score.Model
 	if fit != nil {
 		key = fmt.Sprintf("%s; %s %s %v", p.problemKey(), fit.Parametrisation, fit.Net, fit.Std)
@@ -103,7 +103,7 @@ const fisherSamples = 4000
 // that the process has: score.Fisher, with an executable that is kept.
 func (s *stage) fisher(b compute.Backend, p parts) (map[string]float64, error) {
 	if s.errors == nil {
-		exact, learned := score.Exact(p.target.law, p.process), s.model.Func()
+		exact, learned := score.Exact(p.target.law, p.process).Score(), s.model.Func()
 		exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, t *Node) *Node {
 			defer backend.PanicWithError()
 			off := Sub(learned(x, t), exact(x, t))

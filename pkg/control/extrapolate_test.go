@@ -28,7 +28,7 @@ func along(weak, strong *mat.Dense, w float64) *mat.Dense {
 
 // TestExtrapolate: scale 0 is the weak score, 1 and nil the strong one, and the others lie on the line through them.
 func TestExtrapolate(t *testing.T) {
-	weak, strong := score.Exact(dist.FourGaussians(), ve), score.Exact(uneven().Component(2), ve)
+	weak, strong := score.Exact(dist.FourGaussians(), ve).Score(), score.Exact(uneven().Component(2), ve).Score()
 	x := normals(source(1), 7, 2)
 	for name, b := range backendtest.All(t) {
 		scale := must(NewScale(0))

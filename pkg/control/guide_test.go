@@ -33,7 +33,7 @@ func TestGuideIsTheClassScore(t *testing.T) {
 		each, one := must(NewLabels(labels, 4)), must(NewLabels([]int{all}, 4))
 		for _, s := range sde.All() {
 			guided := func(y *Labels) field {
-				return Guide(score.Exact(law, s), Class(score.ExactPosterior(law, s), y), nil)
+				return Guide(score.Exact(law, s).Score(), Class(score.Exact(law, s).Posterior(), y), nil)
 			}
 			at := eval(t, b, guided(each), guided(one))
 			span := s.Span()
@@ -70,7 +70,7 @@ func TestScaleIsAnInput(t *testing.T) {
 		p.DType = dtypes.Float64
 		plain := must(sampler.New(b, p))
 		scale, y := must(NewScale(1)), must(NewLabels([]int{0}, 4))
-		p.Score = Guide(p.Score, Class(score.ExactPosterior(law, ve), y), scale)
+		p.Score = Guide(p.Score, Class(score.Exact(law, ve).Posterior(), y), scale)
 		lab := must(sampler.New(b, p))
 		draw := func(lab *sampler.Sampler, w float64, steps int) *mat.Dense {
 			if err := scale.Set(w); err != nil {
@@ -109,7 +109,7 @@ func TestScaleIsAnInput(t *testing.T) {
 func TestGuideOnTheDevice(t *testing.T) {
 	law := uneven()
 	p := problem(law, ve, 50)
-	p.Score = Guide(p.Score, Class(score.ExactPosterior(law, ve), must(NewLabels([]int{3}, 4))), must(NewScale(1.5)))
+	p.Score = Guide(p.Score, Class(score.Exact(law, ve).Posterior(), must(NewLabels([]int{3}, 4))), must(NewScale(1.5)))
 	lab := must(sampler.New(xla(t), p))
 	m := sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: 0.16}}
 	device := run(t, lab, m, sampler.Settings{Steps: 40, Seed: 2})
@@ -121,8 +121,8 @@ func TestGuideOnTheDevice(t *testing.T) {
 func TestGuideLinear(t *testing.T) {
 	law := uneven()
 	scale := must(NewScale(1))
-	l := Class(score.ExactPosterior(law, ve), must(NewLabels([]int{1}, 4)))
-	base := score.Exact(law, ve)
+	l := Class(score.Exact(law, ve).Posterior(), must(NewLabels([]int{1}, 4)))
+	base := score.Exact(law, ve).Score()
 	at := eval(t, backend.Go(), base, l.Grad, Guide(base, l, scale), field(l))
 	x := normals(source(2), 6, 2)
 	for _, w := range []float64{0, 0.5, 1, 2, 7.5} {
@@ -173,7 +173,7 @@ func TestGuideErrors(t *testing.T) {
 			"the classifier knows 4 classes, the labels 3": must(NewLabels([]int{1}, 3)),
 		} {
 			p := problem(law, ve, 5)
-			p.Score = Guide(p.Score, Class(score.ExactPosterior(law, ve), y), nil)
+			p.Score = Guide(p.Score, Class(score.Exact(law, ve).Posterior(), y), nil)
 			r, err := sampler.Run(t.Context(), b, p, predict, sampler.Settings{Steps: 3})
 			refused(t, name, err, says)
 			if r != nil {

@@ -83,7 +83,7 @@ func TestPiGDMExact(t *testing.T) {
 			for m, noise := range map[int]float64{1: 0, 2: 0.3} {
 				a, y := normals(source(uint64(m)), m, 3), []float64{0.7, -1.1}[:m]
 				o := must(Observe(a, noise, row(y...)))
-				checkLikelihood(t, b, fmt.Sprintf("%s, %d rows, noise %g", name, m, noise), o, o.PiGDM(score.Exact(law, s), s, std), law, y, s)
+				checkLikelihood(t, b, fmt.Sprintf("%s, %d rows, noise %g", name, m, noise), o, o.PiGDM(score.Exact(law, s).Score(), s, std), law, y, s)
 			}
 		}
 	}
@@ -109,7 +109,7 @@ func TestTMPDExact(t *testing.T) {
 		for _, s := range songs() {
 			for _, noise := range []float64{0, 0.3} {
 				o := must(Observe(a, noise, row(y...)))
-				checkLikelihood(t, b, fmt.Sprintf("%s, noise %g", name, noise), o, o.TMPD(score.Exact(law, s), s), law, y, s)
+				checkLikelihood(t, b, fmt.Sprintf("%s, noise %g", name, noise), o, o.TMPD(score.Exact(law, s).Score(), s), law, y, s)
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func TestTMPDExact(t *testing.T) {
 	x := normals(source(1), 3, 3)
 	alpha, sigma := sde.At(ve, 0.6)
 	_, gradient := exactLikelihood(t, o, law, y, x, alpha, sigma)
-	if got := eval(t, backend.Go(), o.PiGDM(score.Exact(law, ve), ve, 0.75).Grad)(x, 0.6)[0]; mat.EqualApprox(got, gradient, 0.1) {
+	if got := eval(t, backend.Go(), o.PiGDM(score.Exact(law, ve).Score(), ve, 0.75).Grad)(x, 0.6)[0]; mat.EqualApprox(got, gradient, 0.1) {
 		t.Error("PiGDM agrees with the exact likelihood of an anisotropic law: the comparison sees nothing")
 	}
 }
@@ -127,7 +127,7 @@ func TestTMPDExact(t *testing.T) {
 func TestLikelihoodsNearTheData(t *testing.T) {
 	clean := sde.VE{SigmaMin: 0.01, SigmaMax: 4, CleanStart: true}
 	law, y := uneven(), []float64{0.3}
-	base := score.Exact(law, clean)
+	base := score.Exact(law, clean).Score()
 	std := math.Sqrt(law.Cov().At(0, 0))
 	for name, b := range backendtest.All(t) {
 		o := must(Observe(row(0.8, 0.5), 0.25, row(y...)))

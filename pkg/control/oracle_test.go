@@ -33,7 +33,7 @@ var predict = sampler.PC{Predictor: sampler.ReverseDiffusion{}}
 
 // problem is a law with its exact score.
 func problem(law dist.Law, s sde.SDE, n int) sampler.Problem {
-	return sampler.Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{law.Dim()}}
+	return sampler.Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{law.Dim()}}
 }
 
 // field is a function of x [B, d] and t [1].

@@ -109,7 +109,7 @@ func TestMissingParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lab, err := sampler.New(backend.Go(), sampler.Problem{SDE: ve, Score: score.Exact(dist.FourGaussians(), ve), N: 2, Shape: []int{2}})
+	lab, err := sampler.New(backend.Go(), sampler.Problem{SDE: ve, Score: score.Exact(dist.FourGaussians(), ve).Score(), N: 2, Shape: []int{2}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func TestExactTwist(t *testing.T) {
 			k, steps, least = 100, 100, 0.8
 		}
 		y := must(NewLabels([]int{2}, 4))
-		w := NewTwisted(Class(score.ExactPosterior(law, ve), y), k)
+		w := NewTwisted(Class(score.Exact(law, ve).Posterior(), y), k)
 		lab := must(sampler.New(b, problem(law, ve, 2*k)))
 		for _, class := range []int{2, 3} {
 			if err := y.Set([]int{class}); err != nil {
@@ -99,7 +99,7 @@ func TestTwistedGaussian(t *testing.T) {
 		t.Fatal(err)
 	}
 	logEvidence += math.Log(math.Hypot(1, 0.5)) // to the units of the known coordinate
-	base := score.Exact(law, ve)
+	base := score.Exact(law, ve).Score()
 	lab := must(sampler.New(xla(t), problem(law, ve, groups*k)))
 	w := NewTwisted(o.PiGDM(base, ve, 3), k)
 	w.Threshold = 0.9
@@ -155,7 +155,7 @@ func TestTwistedFourGaussians(t *testing.T) {
 	const n, steps = 8192, 250
 	b := xla(t)
 	law := dist.FourGaussians()
-	base := score.Exact(law, ve)
+	base := score.Exact(law, ve).Score()
 	lab := must(sampler.New(b, problem(law, ve, n)))
 	exact := []float64{1. / 3, 1. / 3, 1. / 3}
 	var logK, logTV []float64
@@ -197,7 +197,7 @@ func TestBadTwist(t *testing.T) {
 	for m, share := range modesAt(sample) {
 		exact[m] = share
 	}
-	base := score.Exact(law, ve)
+	base := score.Exact(law, ve).Score()
 	bad := o.PiGDM(base, ve, 3*math.Sqrt(law.Cov().At(0, 0)))
 	p := problem(law, ve, n)
 	particles := populations(t, must(sampler.New(b, p)), NewTwisted(bad, k), sampler.Settings{Steps: steps, Seed: 1})
@@ -289,7 +289,7 @@ func TestResample(t *testing.T) {
 // the others.
 func TestDegenerate(t *testing.T) {
 	law := dist.FourGaussians()
-	base := score.Exact(law, ve)
+	base := score.Exact(law, ve).Score()
 	const k = 20
 	for name, b := range backendtest.All(t) {
 		lab := must(sampler.New(b, problem(law, ve, 3*k)))
@@ -327,7 +327,7 @@ func TestDegenerate(t *testing.T) {
 // finite numbers and the groups of possible observations sound.
 func TestDominated(t *testing.T) {
 	law := dist.FourGaussians()
-	base := score.Exact(law, ve)
+	base := score.Exact(law, ve).Score()
 	const k = 64
 	y := mat.NewDense(2*k, 1, nil)
 	for i := range 2 * k {
@@ -461,7 +461,7 @@ func TestShare(t *testing.T) {
 // thresholds nor observations need a build. Without resampling no group is resampled, at threshold 1 nearly every step is.
 func TestTwistedRuns(t *testing.T) {
 	law := dist.FourGaussians()
-	base := score.Exact(law, ve)
+	base := score.Exact(law, ve).Score()
 	const k, groups, steps = 32, 3, 25
 	for name, b := range backendtest.All(t) {
 		o := half()

@@ -28,7 +28,7 @@ func TestFlowMapSolvesTheODE(t *testing.T) {
 		dist.Unit(): {vp, sde.VE{SigmaMin: 0.01, SigmaMax: 50}, sde.EDM{}}, mixture: {vp},
 	} {
 		for _, s := range processes {
-			solver, err := ode.New(backend.Go(), score.Flow(score.Exact(law, s), s))
+			solver, err := ode.New(backend.Go(), score.Flow(score.Exact(law, s).Score(), s))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -88,7 +88,7 @@ func TestBoundIsTight(t *testing.T) {
 				continue
 			}
 			const n = 20000
-			bound := newBound(t, b, score.Exact(law, s), s)
+			bound := newBound(t, b, score.Exact(law, s).Score(), s)
 			x0 := law.Sample(rand.New(rand.NewPCG(6, 1)), n)
 			alpha, sigma := sde.At(s, s.Span().Eps)
 			want := blurred(t, law, x0, alpha, sigma, 3)
@@ -134,7 +134,7 @@ func fisherGap(t *testing.T, b compute.Backend, f score.Func, s sde.SDE, n int) 
 		}
 	}
 	ts[points-1] = span.T
-	table, errs := must(sde.Table(s, ts)), must(score.Fisher(b, f, law, s, ts, n, 8))
+	table, errs := must(sde.Table(s, ts)), must(score.Exact(law, s).Fisher(b, f, ts, n, 8))
 	level := func(k int) float64 { k = min(max(k, 0), points-1); return math.Log(table.Sigma[k] / table.Alpha[k]) }
 	var sum, square float64
 	for k, p := range errs {
@@ -150,7 +150,7 @@ var shifted = must(dist.NewIsotropicMixture(nil, mat.NewDense(4, 2, []float64{1.
 // TestBoundOffTheData: the bound is tight at every single x_0 for the score of a law that is not that of the data.
 func TestBoundOffTheData(t *testing.T) {
 	b, s := backend.Go(), processes[2]
-	bound := newBound(t, b, score.Exact(shifted, s), s)
+	bound := newBound(t, b, score.Exact(shifted, s).Score(), s)
 	alpha, sigma := sde.At(s, s.Span().Eps)
 	for _, at := range [][]float64{{0, 0}, {1.3, -0.4}, {-1, 0}} {
 		x0 := mat.NewDense(40, 2, nil)
@@ -177,13 +177,13 @@ func TestBoundGap(t *testing.T) {
 		x0 := law.Sample(rand.New(rand.NewPCG(6, 2)), n)
 		alpha, sigma := sde.At(s, s.Span().Eps)
 		entropy, set := blurred(t, law, x0, alpha, sigma, 3), BoundSettings{Draws: 16, Seed: 4}
-		exact, err := newBound(t, b, score.Exact(law, s), s).Estimate(context.Background(), x0, set)
+		exact, err := newBound(t, b, score.Exact(law, s).Score(), s).Estimate(context.Background(), x0, set)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, f := "other means", score.Exact(shifted, s)
+		name, f := "other means", score.Exact(shifted, s).Score()
 		if k == 1 {
-			name, f = "0.8 score", func(x, t *Node) *Node { return MulScalar(score.Exact(law, s)(x, t), 0.8) }
+			name, f = "0.8 score", func(x, t *Node) *Node { return MulScalar(score.Exact(law, s).Score()(x, t), 0.8) }
 		}
 		r, err := newBound(t, b, f, s).Estimate(context.Background(), x0, set)
 		if err != nil {
@@ -224,7 +224,7 @@ func TestBoundOfGaussian(t *testing.T) {
 		x0 := law.Sample(rand.New(rand.NewPCG(6, 4)), 1500)
 		g := moments(x0)
 		normal := must(dist.NewIsotropicGaussian(g.centre, math.Sqrt(g.variance)))
-		bound := newBound(t, b, score.Exact(normal, s), s)
+		bound := newBound(t, b, score.Exact(normal, s).Score(), s)
 		r, err := bound.Estimate(context.Background(), x0, BoundSettings{Draws: 16, DType: dtypes.Float64})
 		if err != nil {
 			t.Fatal(err)
@@ -296,7 +296,7 @@ func TestBoundOfScaledGaussian(t *testing.T) {
 	data := must(dist.NewIsotropicGaussian([]float64{0, 0}, 0.5))
 	for _, s := range processes {
 		reverse, flow, want := scaledGaussian(s, variance, 0.8)
-		f := func(x, t *Node) *Node { return MulScalar(score.Exact(data, s)(x, t), 0.8) }
+		f := func(x, t *Node) *Node { return MulScalar(score.Exact(data, s).Score()(x, t), 0.8) }
 		x0 := data.Sample(rand.New(rand.NewPCG(6, 6)), 4000)
 		r, err := newBound(t, b, f, s).Estimate(context.Background(), x0, BoundSettings{Draws: 16, DType: dtypes.Float64})
 		if err != nil {
@@ -315,14 +315,14 @@ func TestBoundOfScaledGaussian(t *testing.T) {
 // TestBoundRefuses: bad settings and scores are named.
 func TestBoundRefuses(t *testing.T) {
 	s, x := processes[1], mat.NewDense(2, 2, []float64{1, 0, 0, 1})
-	bound := newBound(t, backend.Go(), score.Exact(law, s), s)
+	bound := newBound(t, backend.Go(), score.Exact(law, s).Score(), s)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	estimate := func(b *Bound, set BoundSettings) error { return second(b.Estimate(context.Background(), x, set)) }
 	for text, err := range map[string]error{
 		"no score":           second(NewBound(backend.Go(), nil, s, 2)),
-		"dimension 0":        second(NewBound(backend.Go(), score.Exact(law, s), s, 0)),
-		"infinite":           second(NewBound(backend.Go(), score.Exact(law, s), sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{T: 1}}, 2)),
+		"dimension 0":        second(NewBound(backend.Go(), score.Exact(law, s).Score(), s, 0)),
+		"infinite":           second(NewBound(backend.Go(), score.Exact(law, s).Score(), sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{T: 1}}, 2)),
 		"Draws = 1":          estimate(bound, BoundSettings{Draws: 1}),
 		"want Uniform":       estimate(bound, BoundSettings{Time: objective.LogNormalSigma{Mean: -1.2, Std: 1.2}}),
 		"want equal shapes":  estimate(newBound(t, backend.Go(), func(x, _ *Node) *Node { return ReduceAllSum(x) }, s), BoundSettings{}),

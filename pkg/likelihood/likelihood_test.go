@@ -31,7 +31,7 @@ var (
 
 func newModel(t *testing.T, b compute.Backend, s sde.SDE) *Model {
 	t.Helper()
-	m, err := New(b, score.Exact(law, s), s, 2)
+	m, err := New(b, score.Exact(law, s).Score(), s, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestRefuses(t *testing.T) {
 	s := processes[0]
 	m := newModel(t, b, s)
 	x := mat.NewDense(1, 2, nil)
-	big := must(New(b, score.Exact(must(dist.NewIsotropicMixture(nil, mat.NewDense(1, 100, nil), []float64{1})), s), s, 100))
+	big := must(New(b, score.Exact(must(dist.NewIsotropicMixture(nil, mat.NewDense(1, 100, nil), []float64{1})), s).Score(), s, 100))
 	for text, err := range map[string]error{
 		"Hutchinson":    second(big.LogProb(context.Background(), mat.NewDense(1, 100, nil), Settings{})),
 		"tolerance":     second(m.LogProb(context.Background(), x, Settings{Control: ode.Control{Abs: -1, Rel: 1}})),
@@ -251,8 +251,8 @@ func TestRefuses(t *testing.T) {
 		"finite":        second(m.LogProb(context.Background(), mat.NewDense(1, 2, []float64{1, math.NaN()}), Settings{})),
 		"no data":       second(m.LogProb(context.Background(), nil, Settings{})),
 		"no score":      second(New(b, nil, s, 2)),
-		"dimension 0":   second(New(b, score.Exact(law, s), s, 0)),
-		"likelihood: s": second(New(b, score.Exact(law, s), nil, 2)),
+		"dimension 0":   second(New(b, score.Exact(law, s).Score(), s, 0)),
+		"likelihood: s": second(New(b, score.Exact(law, s).Score(), nil, 2)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)

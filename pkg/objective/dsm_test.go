@@ -136,7 +136,7 @@ func TestMinimum(t *testing.T) {
 				got := average(t, b, dtype, 200, 3, func(rng *Node) (*Node, []*Node) {
 					rng, x0 := law.SampleGraph(rng, examples, dtype)
 					theta := ConstAs(x0, []float64{0, 0})
-					rng, loss := c.o.Loss(perturbed(score.Exact(law, c.o.SDE), c.o.SDE, theta, 1), rng, x0)
+					rng, loss := c.o.Loss(perturbed(score.Exact(law, c.o.SDE).Score(), c.o.SDE, theta, 1), rng, x0)
 					return rng, append(each(Gradient(loss, theta)[0]), loss)
 				})
 				if want := minimum(t, c.o, c.density); !(got[2].off(want) < 5) {
@@ -153,7 +153,7 @@ func TestMinimum(t *testing.T) {
 	wrong := average(t, backend.Go(), dtypes.Float32, 300, 2, func(rng *Node) (*Node, []*Node) {
 		rng, x0 := law.SampleGraph(rng, examples, dtypes.Float32)
 		theta := ConstAs(x0, []float64{0, 0})
-		rng, loss := DSM{SDE: vp}.Loss(perturbed(score.Exact(law, vp), vp, theta, 1.1), rng, x0)
+		rng, loss := DSM{SDE: vp}.Loss(perturbed(score.Exact(law, vp).Score(), vp, theta, 1.1), rng, x0)
 		return rng, each(Gradient(loss, theta)[0])
 	})
 	if !(wrong[0].off(0) > 10) {
@@ -195,7 +195,7 @@ func TestExplicitScoreMatching(t *testing.T) {
 			rng, z := RandomNormal(rng, x0.Shape())
 			sigma := sde.Like(s.Sigma(at), x0)
 			x := Add(sde.Times(s.Alpha(at), x0), Mul(sigma, z))
-			exact := score.Exact(law, s)(x, at)
+			exact := score.Exact(law, s).Score()(x, at)
 			explicit := func(f score.Func, scale float64) *Node {
 				return ReduceAllMean(ReduceSum(Square(Mul(sigma, Sub(f(x, at), MulScalar(exact, scale)))), -1))
 			}
@@ -268,7 +268,7 @@ func TestImportanceVariance(t *testing.T) {
 			rng, x0 := law.SampleGraph(rng, 64, dtypes.Float32)
 			theta := ConstAs(x0, []float64{0.3, 0})
 			rng, loss := o.Loss(func(x, t *Node) *Node { // a network that predicts noise: its output is of order 1 at every t
-				noise := Neg(sde.Times(vp.Sigma(t), score.Exact(law, vp)(x, t)))
+				noise := Neg(sde.Times(vp.Sigma(t), score.Exact(law, vp).Score()(x, t)))
 				noise = Add(noise, Mul(Reshape(each(theta)[0], 1, 1), Tanh(x)))
 				return Neg(Div(noise, sde.Like(vp.Sigma(t), x)))
 			}, rng, x0)

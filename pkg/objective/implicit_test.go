@@ -67,7 +67,7 @@ func TestTraces(t *testing.T) {
 // two functions is the same under both, within five standard errors. XLA compiles one of the implicit ones.
 func TestImplicitIsDSM(t *testing.T) {
 	law, s := dist.FourGaussians(), sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 0.05, T: 1}}
-	exact := score.Exact(law, s)
+	exact := score.Exact(law, s).Score()
 	off := func(x, t *Node) *Node { return Add(exact(x, t), MulScalar(Tanh(x), 0.5)) }
 	const n, repeats = 20000, 8
 	gap := func(b compute.Backend, o ScoreMatching) (mean, stderr float64) {

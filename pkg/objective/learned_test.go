@@ -34,7 +34,7 @@ func spherical(t *testing.T) dist.Gaussian {
 func learn(t *testing.T, b compute.Backend, o DSM, set LearnSettings) Learned {
 	t.Helper()
 	law := spherical(t)
-	learned, err := LearnTimes(b, o, score.Exact(law, o.SDE), law.Sample(rand.New(rand.NewPCG(3, 1)), 4000), set)
+	learned, err := LearnTimes(b, o, score.Exact(law, o.SDE).Score(), law.Sample(rand.New(rand.NewPCG(3, 1)), 4000), set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestLearnedUnbiased(t *testing.T) {
 				var values []*Node
 				for _, times := range []TimeSampler{law, Stratified{}} {
 					var loss *Node
-					rng, loss = DSM{s, SigmaSquared, times}.Loss(score.Exact(spherical(t), s), rng, x0)
+					rng, loss = DSM{s, SigmaSquared, times}.Loss(score.Exact(spherical(t), s).Score(), rng, x0)
 					values = append(values, loss)
 				}
 				return rng, values
@@ -172,7 +172,7 @@ func TestLearnedIdentity(t *testing.T) {
 }
 
 func TestLearnTimesRefuses(t *testing.T) {
-	b, o, f := backend.Go(), DSM{SDE: preserving}, score.Exact(spherical(t), preserving)
+	b, o, f := backend.Go(), DSM{SDE: preserving}, score.Exact(spherical(t), preserving).Score()
 	data := mat.NewDense(2, 2, []float64{1, 2, 3, 4})
 	huge := func(x, _ *Node) *Node { return MulScalar(x, 1e15) }
 	for says, err := range map[string]error{

@@ -85,7 +85,7 @@ func TestDiscreteObjectives(t *testing.T) {
 				rng, x0 := law.SampleGraph(rng, examples, dtypes.Float32)
 				losses := make([]*Node, len(scales))
 				for k, w := range scales {
-					exact := score.Exact(law, c.SDE)
+					exact := score.Exact(law, c.SDE).Score()
 					scaled := func(x, t *Node) *Node { return Mul(exact(x, t), ConstAs(x, w)) }
 					_, losses[k] = DSM{SDE: c.SDE, Time: at}.Loss(scaled, rng, x0)
 				}

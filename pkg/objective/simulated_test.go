@@ -82,7 +82,7 @@ func TestSimulatedMoments(t *testing.T) {
 // steps take seconds to compile, has the loss of the Go engine in few.
 func TestSimulatedIsImplicit(t *testing.T) {
 	law := dist.FourGaussians()
-	exact := score.Exact(law, slowVP)
+	exact := score.Exact(law, slowVP).Score()
 	off := func(x, t *Node) *Node { return Add(exact(x, t), Mul(Tanh(x), ConstAs(x, 0.5))) }
 	losses := func(b compute.Backend, o ScoreMatching) []estimate {
 		if backend.OnDevice(b) {
@@ -128,7 +128,7 @@ func TestSimulatedMinimum(t *testing.T) {
 		got := average(t, backend.Go(), dtypes.Float32, 100, 2, func(rng *Node) (*Node, []*Node) {
 			rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
 			theta := ConstAs(x0, []float64{0, 0})
-			rng, loss := affine(slowVP, 20).Loss(perturbed(score.Exact(law, slowVP), slowVP, theta, scale), rng, x0)
+			rng, loss := affine(slowVP, 20).Loss(perturbed(score.Exact(law, slowVP).Score(), slowVP, theta, scale), rng, x0)
 			return rng, each(Gradient(loss, theta)[0])
 		})
 		for i, g := range got {

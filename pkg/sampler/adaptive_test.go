@@ -53,7 +53,7 @@ func checkFour(t *testing.T, b compute.Backend, s sde.SDE, n int, tol, bias floa
 	t.Helper()
 	law := dist.FourGaussians()
 	what := fmt.Sprintf("%s on %s", s, b.Name())
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{2}}))
 	start := law.Noised(sde.At(s, s.Span().T)).Sample(source(3), n)
 	r := adapt(t, lab, equal(tol), Settings{Seed: 5, Init: Tensor(start, dtypes.Float32)})
 
@@ -218,7 +218,7 @@ func TestAdaptiveSeeds(t *testing.T) {
 // TestAdaptiveFailures: a sample that cannot reach the end stops with its reason, and does not keep others from theirs.
 func TestAdaptiveFailures(t *testing.T) {
 	data := newTarget(2, 0.3)
-	exact := score.Exact(data.law(), vp)
+	exact := score.Exact(data.law(), vp).Score()
 	spoiled := func(value float64) score.Func { // where the first coordinate exceeds 0.7 below t = 0.1
 		return func(x, tm *Node) *Node {
 			f := exact(x, tm)

@@ -62,7 +62,7 @@ func TestAnnealedLangevinWeights(t *testing.T) {
 	for i := range n {
 		box.SetRow(i, []float64{16*rng.Float64() - 8, 16*rng.Float64() - 8})
 	}
-	lab := must(New(backend.Go(), Problem{SDE: ve, Score: score.Exact(law, ve), N: n, Shape: []int{2}}))
+	lab := must(New(backend.Go(), Problem{SDE: ve, Score: score.Exact(law, ve).Score(), N: n, Shape: []int{2}}))
 	set := Settings{Steps: 9, Seed: 1, Init: Tensor(box, dtypes.Float32)}
 	const eps = 0.1 / 2 // the paper's alpha is 0.1
 	r := run(t, lab, must(AnnealedLangevin(eps, 1, 100)), set)

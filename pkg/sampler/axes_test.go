@@ -68,7 +68,7 @@ func TestFourAxes(t *testing.T) {
 	processes, schedules := onLevels(t)
 	edm := processes[2]
 	for _, s := range processes {
-		f := must(score.Translate(score.Exact(flow.law(), edm), edm, s))
+		f := must(score.Translate(score.Exact(flow.law(), edm).Score(), edm, s))
 		lab := must(New(backend.Go(), Problem{SDE: s, Score: f, N: 5, Shape: []int{1}, DType: dtypes.Float64}))
 		for _, p := range []Predictor{ProbabilityFlow{}, FlowHeun{}} {
 			m, order := PC{Predictor: p}, p.Order().Strong
@@ -103,7 +103,7 @@ func TestTable1Orders(t *testing.T) {
 			if schedules[k] == nil {
 				continue // the rounding of iDDPM's levels has no order
 			}
-			lab := must(New(b, Problem{SDE: c.Sampling, Score: score.Exact(flow.law(), c.Sampling), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
+			lab := must(New(b, Problem{SDE: c.Sampling, Score: score.Exact(flow.law(), c.Sampling).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
 			for _, p := range []Predictor{ProbabilityFlow{}, FlowHeun{}} {
 				m := PC{Predictor: p}
 				var errs []float64
@@ -124,7 +124,7 @@ func TestOwnSchedule(t *testing.T) {
 	s := must(sde.FromSchedule("cubic", func(t *Node) *Node { return Reciprocal(OnePlus(t)) },
 		func(t *Node) *Node { return Mul(t, Square(t)) }, sde.Span{Eps: 0.3, T: 3}))
 	for name, b := range backendtest.All(t) {
-		lab := must(New(b, Problem{SDE: s, Score: score.Exact(flow.law(), s), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
+		lab := must(New(b, Problem{SDE: s, Score: score.Exact(flow.law(), s).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
 		var errs []float64
 		for _, n := range []int{100, 200} {
 			errs = append(errs, flow.miss(t, lab, PC{Predictor: FlowHeun{}}, Settings{Steps: n}))

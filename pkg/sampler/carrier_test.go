@@ -34,7 +34,7 @@ func (memory) Step(_ *Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newR
 func TestCarrier(t *testing.T) {
 	s := sde.OU1()
 	for name, b := range backendtest.All(t) {
-		lab := must(New(b, Problem{SDE: s, Score: score.Exact(dist.FourGaussians(), s), N: 3, Shape: []int{2}}))
+		lab := must(New(b, Problem{SDE: s, Score: score.Exact(dist.FourGaussians(), s).Score(), N: 3, Shape: []int{2}}))
 		for _, scale := range []float64{1, 2} {
 			for _, host := range []bool{false, true} {
 				grid := []float64{1, 0.5, 0.25, s.Span().Eps}

@@ -132,7 +132,7 @@ func checkMarginals(t *testing.T, b compute.Backend, n, steps int, bound float64
 	t.Helper()
 	law, s := dist.Unit(), sde.VP{BetaMin: 0.1, BetaMax: 20}
 	span := s.Span()
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{1}}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{1}}))
 	distance := func(snap Snapshot) float64 {
 		alpha, sigma := sde.At(s, snap.T)
 		x := snap.Samples()

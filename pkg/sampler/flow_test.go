@@ -43,7 +43,7 @@ func TestFlowOrders(t *testing.T) {
 			return a0*m + math.Hypot(a0*std, s0)/math.Hypot(a1*std, s1)*(v*math.Hypot(a1*std, s1))
 		}, x)
 		x.Apply(func(_, _ int, v float64) float64 { return a1*m + v*math.Hypot(a1*std, s1) }, x)
-		lab := must(New(backend.Go(), Problem{SDE: s, Score: score.Exact(law, s), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
+		lab := must(New(backend.Go(), Problem{SDE: s, Score: score.Exact(law, s).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
 		for method, order := range flows() {
 			var errors []float64
 			for _, n := range []int{100, 200} {

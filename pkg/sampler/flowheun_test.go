@@ -51,7 +51,7 @@ func TestODEForms(t *testing.T) {
 			}
 			clean := must(dist.DenoiseAt(law, y, 1, sigma))
 			grad := must(dist.ScoreAt(law, y, 1, sigma))
-			step := newStepper(ProbabilityFlow{}, Problem{SDE: process, Score: score.Exact(law, process), N: len(x), Shape: []int{1}})
+			step := newStepper(ProbabilityFlow{}, Problem{SDE: process, Score: score.Exact(law, process).Score(), N: len(x), Shape: []int{1}})
 			_, next, _ := step.at(x, []float64{at}, []float64{at - 1}) // Euler's step is linear in dt, here 1
 			for i := range x {
 				score := ds/s*x[i] - s*s*dsigma*sigma*grad.At(i, 0)/s

@@ -44,7 +44,7 @@ func TestLastMean(t *testing.T) {
 			alpha, sigma := sde.At(s, s.Span().T)
 			x := law.Noised(alpha, sigma).Sample(source(1), 5)
 			posterior := must(dist.DenoiseAt(law, x, alpha, sigma))
-			lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: 5, Shape: []int{2}, DType: dtypes.Float64}))
+			lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: 5, Shape: []int{2}, DType: dtypes.Float64}))
 			for _, p := range []Predictor{ReverseDiffusion{}, Ancestral{}, WideAncestral{}, DDIM{}} {
 				got := run(t, lab, PC{Predictor: p}, Settings{Steps: 1, LastMean: true, Init: Tensor(x, dtypes.Float64)})
 				if got.NFE != 1 || got.Step != 1 || len(got.Grid) != 2 || got.Grid[1] != 0 {
@@ -93,7 +93,7 @@ func TestPaperSampler(t *testing.T) {
 	}
 	const n, levels, entropy = 20_000, 20, 1.0046 // of the four Gaussians
 	law, s := dist.FourGaussians(), sde.VE{SigmaMin: 0.01, SigmaMax: 4}
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{2}}))
 	m := PC{Predictor: ReverseDiffusion{}, Corrector: Langevin{0.16, BatchMean}, CorrectorFirst: true}
 	surprise := func(set Settings) []float64 {
 		set.Seed = 1

@@ -24,7 +24,7 @@ func TestHeunInTime(t *testing.T) {
 	points := law.Noised(1, 80).Sample(source(1), 20)
 	for name, b := range backendtest.All(t) {
 		start := Tensor(points, dtypes.Float64)
-		lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: 20, Shape: []int{2}, DType: dtypes.Float64}))
+		lab := must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: 20, Shape: []int{2}, DType: dtypes.Float64}))
 		got := flat(run(t, lab, PC{Predictor: FlowHeun{}}, Settings{Steps: 18, Schedule: ToZero(PowerSchedule(7)), Init: start}).X)
 		want := flat(run(t, lab, Heun{}, Settings{Steps: 17, Schedule: PowerSchedule(7), Init: start, Denoise: true}).X)
 		for i := range want {
@@ -51,7 +51,7 @@ func TestStepToZero(t *testing.T) {
 			y.Scale(alpha, x)
 			clean := must(dist.DenoiseAt(law, &y, alpha, sigma))
 			set := Settings{Steps: 1, Schedule: func(int, sde.Span) []float64 { return []float64{at, 0} }, Init: Tensor(&y, dtypes.Float64)}
-			lab := must(New(b, Problem{SDE: s, Score: noisyOnly(score.Exact(law, s), s), N: 4, Shape: []int{1}, DType: dtypes.Float64}))
+			lab := must(New(b, Problem{SDE: s, Score: noisyOnly(score.Exact(law, s).Score(), s), N: 4, Shape: []int{1}, DType: dtypes.Float64}))
 			if _, start := sde.At(s, 0); start != 0 {
 				_, err := lab.Run(context.Background(), PC{Predictor: DDIM{}}, set)
 				if err == nil || !strings.Contains(err.Error(), "at t = 0, where Sigma of "+s.String()) {

@@ -49,7 +49,7 @@ func (m target) law() dist.Gaussian { return must(dist.NewIsotropicGaussian(m.me
 
 // problem is the target with its exact score.
 func (m target) problem(s sde.SDE, n int) Problem {
-	return Problem{SDE: s, Score: score.Exact(m.law(), s), N: n, Shape: []int{m.dim()}}
+	return Problem{SDE: s, Score: score.Exact(m.law(), s).Score(), N: n, Shape: []int{m.dim()}}
 }
 
 // level holds the process at one time of the grid.

@@ -60,7 +60,7 @@ func TestDDPMDecoder(t *testing.T) {
 		b = o
 	}
 	s := must(sde.NewDDPM(sde.LinearBetas(100, 1e-3, 0.2)))
-	lab := must(New(b, Problem{SDE: s, Score: score.Exact(dist.Unit(), s), N: n, Shape: []int{1}}))
+	lab := must(New(b, Problem{SDE: s, Score: score.Exact(dist.Unit(), s).Score(), N: n, Shape: []int{1}}))
 	exact := midpoints(n, func(p float64) float64 { return p })
 	for _, c := range []struct {
 		p       Predictor

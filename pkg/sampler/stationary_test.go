@@ -94,7 +94,7 @@ func TestStationaryBiasIsLinear(t *testing.T) {
 // fourGaussians is the demo of the report: four Gaussians of std 0.2 under VE up to sigma 4.
 func fourGaussians(n int) Problem {
 	s := sde.VE{SigmaMin: 0.01, SigmaMax: 4}
-	return Problem{SDE: s, Score: score.Exact(dist.FourGaussians(), s), N: n, Shape: []int{2}}
+	return Problem{SDE: s, Score: score.Exact(dist.FourGaussians(), s).Score(), N: n, Shape: []int{2}}
 }
 
 // outliers is the fraction of samples further than 3.5 std from every centre, 0.0022 for the exact law.

@@ -37,7 +37,7 @@ type floor struct {
 func newFloor(b compute.Backend, s sde.SDE, n int) floor {
 	law := must(dist.NewUniform([]float64{-0.5}, []float64{0.5}, 0))
 	return floor{
-		lab:   must(New(b, Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{1}, DType: dtypes.Float64})),
+		lab:   must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{1}, DType: dtypes.Float64})),
 		start: midpoints(n, distuv.Normal{Sigma: s.PriorStd()}.Quantile),
 	}
 }
@@ -105,7 +105,7 @@ func TestSampledFloors(t *testing.T) {
 	exact := midpoints(n, func(p float64) float64 { return p - 0.5 })
 	for k, c := range Table1() {
 		law := must(dist.NewUniform([]float64{-0.5}, []float64{0.5}, 0))
-		lab := must(New(b, Problem{SDE: c.Sampling, Score: score.Exact(law, c.Sampling), N: n, Shape: []int{1}}))
+		lab := must(New(b, Problem{SDE: c.Sampling, Score: score.Exact(law, c.Sampling).Score(), N: n, Shape: []int{1}}))
 		x := flat(run(t, lab, PC{Predictor: FlowHeun{}}, Settings{Steps: 100, Schedule: c.Schedule, Seed: 1}).X)
 		w1 := must(metric.Wasserstein1(x, exact))
 		t.Logf("%s: W1 %.4f", c.Name, w1)

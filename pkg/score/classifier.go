@@ -6,17 +6,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // Posterior returns log p_t(y|x) of all classes y, [B, K]: x is [B, ...], t is [B] or [1].
 type Posterior func(x, t *Node) *Node
-
-// ExactPosterior is the posterior of the components of a mixture noised by s: the Bayes classifier.
-func ExactPosterior(law dist.Mixture, s sde.SDE) Posterior {
-	return func(x, t *Node) *Node { return law.LogPosterior(x, s.Alpha(t), s.Sigma(t)) }
-}
 
 // Classifier is a learned posterior: a network on noised data, scaled to unit variance, and on the noise level, whose
 // outputs [B, Classes] are logits (report, section 2.1; Song et al. 2021, section 5). Models that serve in one graph need

@@ -134,12 +134,11 @@ func TestGiven(t *testing.T) {
 	}
 }
 
-// beside adds 100 times the last of five coordinates to the first two.
+// beside adds 100 times the last two numbers of the condition to x.
 type beside struct{}
 
 func (beside) Apply(_ *model.Scope, in Inputs) *Node {
-	x := in.X
-	return Add(Slice(x, AxisRange(), AxisRange(0, 2)), MulScalar(Slice(x, AxisRange(), AxisRange(3, 5)), 100))
+	return Add(in.X, MulScalar(Slice(in.Given, AxisRange(), AxisRange(1, 3)), 100))
 }
 
 func (beside) String() string { return "beside" }

@@ -13,7 +13,6 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -21,25 +20,23 @@ import (
 // Mean is an average over samples and its standard error.
 type Mean struct{ Value, Stderr float64 }
 
-// Expect averages quantities over the noised data x = Alpha x_0 + Sigma z of law under s at each of ts. quantities
+// Expect averages quantities over the noised data x = Alpha x_0 + Sigma z at each of ts. quantities
 // builds their values per example, [n] each, from x and z [n, d] and t [1]. The result is [len(ts)] rows of as many
 // Means as there are quantities. n samples of law and of noise are drawn per time from rng.
-func Expect(b compute.Backend, law dist.Law, s sde.SDE, ts []float64, n int, rng *rand.Rand, quantities func(x, z, t *Node) []*Node) ([][]Mean, error) {
+func (u Truth) Expect(b compute.Backend, ts []float64, n int, rng *rand.Rand, quantities func(x, z, t *Node) []*Node) ([][]Mean, error) {
 	switch {
-	case law == nil:
-		return nil, errors.New("want a law, got nil")
 	case n < 2:
 		return nil, fmt.Errorf("got n = %d samples, want at least 2", n)
 	case len(ts) == 0:
 		return nil, errors.New("got no times")
 	}
-	if err := sde.Validate(s); err != nil {
+	if err := u.Validate(); err != nil {
 		return nil, err
 	}
 	exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, x0, z, t *Node) []*Node {
 		defer backend.PanicWithError()
-		alpha, sigma := sde.Like(s.Alpha(t), x0), sde.Like(s.Sigma(t), x0)
-		return quantities(Add(Mul(alpha, x0), Mul(sigma, z)), z, t)
+		alpha, sigma := u.SDE.Alpha(t), u.SDE.Sigma(t)
+		return quantities(Add(sde.Times(alpha, x0), sde.Times(sigma, z)), z, t)
 	})
 	if err != nil {
 		return nil, err
@@ -47,7 +44,7 @@ func Expect(b compute.Backend, law dist.Law, s sde.SDE, ts []float64, n int, rng
 	defer exec.Finalize()
 	means := make([][]Mean, len(ts))
 	for k, t := range ts {
-		x0, z := law.Sample(rng, n), mat.NewDense(n, law.Dim(), nil)
+		x0, z := u.Law.Sample(rng, n), mat.NewDense(n, u.Law.Dim(), nil)
 		for i := range z.RawMatrix().Data {
 			z.RawMatrix().Data[i] = rng.NormFloat64()
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -20,17 +19,17 @@ type FisherPoint struct {
 	Stderr float64 // standard error of Error
 }
 
-// Fisher measures how far f is from the exact score of law under s: E_{x ~ p_t} |Sigma(t) (f(x,t) - score(x,t))|^2 at
+// Fisher measures how far f is from the exact score: E_{x ~ p_t} |Sigma(t) (f(x,t) - score(x,t))|^2 at
 // each of ts, from n exact samples of p_t each. The weight makes the number comparable over t: a score of zero at large
 // Sigma has error d.
-func Fisher(b compute.Backend, f Func, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]FisherPoint, error) {
-	if f == nil || law == nil {
-		return nil, errors.New("score: Fisher wants a score and a law, got nil")
+func (u Truth) Fisher(b compute.Backend, f Func, ts []float64, n int, seed uint64) ([]FisherPoint, error) {
+	if f == nil {
+		return nil, errors.New("score: Fisher wants a score, got nil")
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
-	means, err := Expect(b, law, s, ts, n, rng, func(x, _, t *Node) []*Node {
-		off := Sub(f(x, t), law.Score(x, s.Alpha(t), s.Sigma(t)))
-		return []*Node{ReduceSum(Square(sde.Times(s.Sigma(t), off)), -1)}
+	means, err := u.Expect(b, ts, n, rng, func(x, _, t *Node) []*Node {
+		off := Sub(f(x, t), u.Score()(x, t))
+		return []*Node{sde.PerExample(Square(sde.Times(u.SDE.Sigma(t), off)))}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("score: Fisher: %w", err)

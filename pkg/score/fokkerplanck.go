@@ -8,7 +8,6 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -54,17 +53,17 @@ type FokkerPlanckPoint struct {
 	Change   float64 // E |d/dt s|^2, to compare Residual with
 }
 
-// FokkerPlanck measures how far f is from obeying the Fokker-Planck equation of s, with both sides of Evolution, at each
+// FokkerPlanck measures how far f is from obeying the Fokker-Planck equation of the process, with both sides of Evolution, at each
 // of ts, in the mean over n exact samples of the noised law p_t each. The law is only where to look: a score that solves
 // the equation for other data has residual 0 too. It computes in float32, whose rounding leaves the exact score a Residual
 // of 1e-9 of Change or less, except where hardly anything changes, at the end of VP processes.
-func FokkerPlanck(b compute.Backend, f Func, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]FokkerPlanckPoint, error) {
-	if f == nil || law == nil {
-		return nil, errors.New("score: FokkerPlanck wants a score and a law, got nil")
+func (u Truth) FokkerPlanck(b compute.Backend, f Func, ts []float64, n int, seed uint64) ([]FokkerPlanckPoint, error) {
+	if f == nil {
+		return nil, errors.New("score: FokkerPlanck wants a score, got nil")
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
-	means, err := Expect(b, law, s, ts, n, rng, func(x, _, t *Node) []*Node {
-		change, want := Evolution(f, s)(x, t)
+	means, err := u.Expect(b, ts, n, rng, func(x, _, t *Node) []*Node {
+		change, want := Evolution(f, u.SDE)(x, t)
 		return []*Node{ReduceSum(Square(Sub(change, want)), -1), ReduceSum(Square(change), -1)}
 	})
 	if err != nil {

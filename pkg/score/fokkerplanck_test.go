@@ -44,7 +44,7 @@ func TestExactScoresEvolve(t *testing.T) {
 	}
 	for _, law := range append(laws(t), dist.Unit(), torus) {
 		for _, s := range sde.All() {
-			span, both := s.Span(), evolve(t, Exact(law, s), s)
+			span, both := s.Span(), evolve(t, Exact(law, s).Score(), s)
 			for _, part := range []float64{0, 0.01, 0.3, 1} {
 				at := span.Eps + part*(span.T-span.Eps)
 				alpha, sigma := sde.At(s, at)
@@ -86,7 +86,7 @@ func TestEvolutionOfWrongScores(t *testing.T) {
 func TestEvolutionChange(t *testing.T) {
 	law, s, at := dist.FourGaussians(), sde.VP{BetaMin: 0.1, BetaMax: 20}, 0.3
 	x := law.Noised(0.8, 0.6).Sample(rand.New(rand.NewPCG(1, 1)), 8)
-	change, _ := evolve(t, Exact(law, s), s)(x, at)
+	change, _ := evolve(t, Exact(law, s).Score(), s)(x, at)
 	const h = 1e-4
 	score := func(t float64) []float64 {
 		alpha, sigma := sde.At(s, t)
@@ -127,7 +127,7 @@ func TestFokkerPlanck(t *testing.T) {
 			if backend.OnDevice(b) && k != 1 {
 				continue // each case compiles, and this is the one with two branches
 			}
-			points, err := FokkerPlanck(b, Exact(c.law, c.s), c.law, c.s, c.ts, n, 1)
+			points, err := Exact(c.law, c.s).FokkerPlanck(b, Exact(c.law, c.s).Score(), c.ts, n, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -137,7 +137,7 @@ func TestFokkerPlanck(t *testing.T) {
 				}
 			}
 		}
-		points, err := FokkerPlanck(b, func(x, t *Node) *Node { return Neg(x) }, law, s, ts, n, 1)
+		points, err := Exact(law, s).FokkerPlanck(b, func(x, t *Node) *Node { return Neg(x) }, ts, n, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,15 +154,15 @@ func TestFokkerPlanck(t *testing.T) {
 func TestFokkerPlanckRefuses(t *testing.T) {
 	law, s := dist.FourGaussians(), sde.OU1()
 	call := func(f Func, l dist.Law, s sde.SDE, ts []float64) error {
-		_, err := FokkerPlanck(backend.Go(), f, l, s, ts, 10, 1)
+		_, err := Exact(l, s).FokkerPlanck(backend.Go(), f, ts, 10, 1)
 		return err
 	}
 	for says, err := range map[string]error{
-		"a score and a law": call(nil, law, s, []float64{0.5}),
-		"got nil":           call(Exact(law, s), nil, s, []float64{0.5}),
-		"want a process":    call(Exact(law, s), law, nil, []float64{0.5}),
-		"no times":          call(Exact(law, s), law, s, nil),
-		"bang":              call(func(x, t *Node) *Node { panic("bang") }, law, s, []float64{0.5}),
+		"wants a score":    call(nil, law, s, []float64{0.5}),
+		"Truth.Law is nil": call(Exact(law, s).Score(), nil, s, []float64{0.5}),
+		"want a process":   call(Exact(law, s).Score(), law, nil, []float64{0.5}),
+		"no times":         call(Exact(law, s).Score(), law, s, nil),
+		"bang":             call(func(x, t *Node) *Node { panic("bang") }, law, s, []float64{0.5}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want an error that says %q", err, says)

@@ -22,7 +22,7 @@ func TestInit(t *testing.T) {
 			if err := m.Init(b, 2); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			p, err := score.Fisher(b, m.Live(), dist.FourGaussians(), m.SDE, []float64{1}, 100, 1)
+			p, err := score.Exact(dist.FourGaussians(), m.SDE).Fisher(b, m.Live(), []float64{1}, 100, 1)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -8,7 +8,6 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -39,11 +38,6 @@ func reshaped(f Func, from, to []int) Func {
 		}
 		return Reshape(f(Reshape(x, dims(b, d, to)...), t), x.Shape().Dimensions...)
 	}
-}
-
-// Exact is the score of data that follow law, noised by s.
-func Exact(law dist.Law, s sde.SDE) Func {
-	return func(x, t *Node) *Node { return law.Score(x, s.Alpha(t), s.Sigma(t)) }
 }
 
 // Denoiser turns a score into the posterior mean E[x_0 | x_t = x] = (x + Sigma^2 score)/Alpha (Tweedie's formula).

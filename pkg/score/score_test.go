@@ -50,7 +50,7 @@ func TestExactIsTheGradient(t *testing.T) {
 				out, err := CallOnceN(backend.Go(), func(x, at *Node) []*Node {
 					alpha, sigma := s.Alpha(at), s.Sigma(at)
 					auto := Gradient(ReduceAllSum(law.LogProb(x, alpha, sigma)), x)[0]
-					f := Exact(law, s)
+					f := Exact(law, s).Score()
 					return []*Node{f(x, at), auto, Denoiser(f, s)(x, at), law.Denoise(x, alpha, sigma)}
 				}, rows(x), []float64{at})
 				if err != nil {
@@ -91,17 +91,17 @@ func TestFisher(t *testing.T) {
 				t.Fatal(err)
 			}
 			fisher := func(f Func) []FisherPoint {
-				p, err := Fisher(b, f, law, s, ts, n, 3)
+				p, err := Exact(law, s).Fisher(b, f, ts, n, 3)
 				if err != nil {
 					t.Fatal(err)
 				}
 				return p
 			}
-			if worst := MaxError(fisher(Exact(law, s))); worst != 0 {
+			if worst := MaxError(fisher(Exact(law, s).Score())); worst != 0 {
 				t.Errorf("%s %s: Fisher error of the exact score is %g", b.Name(), s, worst)
 			}
 			zero := fisher(func(x, _ *Node) *Node { return ZerosLike(x) })
-			other := fisher(Exact(gaussian(t, []float64{0.5, 0, 0}, tau), s))
+			other := fisher(Exact(gaussian(t, []float64{0.5, 0, 0}, tau), s).Score())
 			for k := range ts {
 				a, v := table.Alpha[k], table.Sigma[k]*table.Sigma[k]
 				total := a*a*tau*tau + v
@@ -123,19 +123,19 @@ func TestFisher(t *testing.T) {
 
 func TestFisherRefuses(t *testing.T) {
 	law, s := dist.FourGaussians(), sde.OU1()
-	f := Exact(law, s)
+	f := Exact(law, s).Score()
 	call := func(f Func, l dist.Law, s sde.SDE, ts []float64, n int) error {
-		_, err := Fisher(backend.Go(), f, l, s, ts, n, 1)
+		_, err := Exact(l, s).Fisher(backend.Go(), f, ts, n, 1)
 		return err
 	}
 	for says, err := range map[string]error{
-		"nil":            call(nil, law, s, []float64{0.5}, 10),
-		"got nil":        call(f, nil, s, []float64{0.5}, 10),
-		"want a process": call(f, law, nil, []float64{0.5}, 10),
-		"n = 1":          call(f, law, s, []float64{0.5}, 1),
-		"no times":       call(f, law, s, nil, 10),
-		"bang":           call(func(x, t *Node) *Node { panic("bang") }, law, s, []float64{0.5}, 10),
-		"shape":          call(func(x, t *Node) *Node { x.AssertDims(3, 3); return x }, law, s, []float64{0.5}, 10),
+		"nil":              call(nil, law, s, []float64{0.5}, 10),
+		"Truth.Law is nil": call(f, nil, s, []float64{0.5}, 10),
+		"want a process":   call(f, law, nil, []float64{0.5}, 10),
+		"n = 1":            call(f, law, s, []float64{0.5}, 1),
+		"no times":         call(f, law, s, nil, 10),
+		"bang":             call(func(x, t *Node) *Node { panic("bang") }, law, s, []float64{0.5}, 10),
+		"shape":            call(func(x, t *Node) *Node { x.AssertDims(3, 3); return x }, law, s, []float64{0.5}, 10),
 	} {
 		if err == nil || !(strings.Contains(err.Error(), says) || says == "shape") {
 			t.Errorf("got %v, want an error that says %q", err, says)
@@ -183,7 +183,7 @@ func TestModelWithoutAverage(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "averaged weights") {
 			t.Errorf("loop %d: %v", k, err)
 		}
-		_, err = Fisher(backend.Go(), m.Func(), gaussian(t, []float64{0}, 1), m.SDE, []float64{1}, 10, 1)
+		_, err = Exact(gaussian(t, []float64{0}, 1), m.SDE).Fisher(backend.Go(), m.Func(), []float64{1}, 10, 1)
 		if err == nil || !strings.Contains(err.Error(), "averaged weights") {
 			t.Errorf("Fisher %d: %v", k, err)
 		}
@@ -219,11 +219,11 @@ func TestModelWithoutAverage(t *testing.T) {
 // TestFisherPrecision: float32 tells a small Fisher error from none at the smallest Sigma.
 func TestFisherPrecision(t *testing.T) {
 	law, s := dist.FourGaussians(), sde.VE{SigmaMin: 0.01, SigmaMax: 4}
-	exact := Exact(law, s)
-	p, err := Fisher(backend.Go(), func(x, t *Node) *Node {
+	exact := Exact(law, s).Score()
+	p, err := Exact(law, s).Fisher(backend.Go(), func(x, t *Node) *Node {
 		wide := ConvertDType(exact(ConvertDType(x, dtypes.Float64), ConvertDType(t, dtypes.Float64)), x.DType())
 		return wide
-	}, law, s, []float64{1e-5, 1e-3, 0.5, 1}, 2000, 1)
+	}, []float64{1e-5, 1e-3, 0.5, 1}, 2000, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestTranslate(t *testing.T) {
 				continue // each pair compiles
 			}
 			to := cycle[(k+1)%len(cycle)]
-			f, err := Translate(Exact(law, from), from, to)
+			f, err := Translate(Exact(law, from).Score(), from, to)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,7 +44,7 @@ func TestTranslate(t *testing.T) {
 				out, err := CallOnceN(b, func(x, ts *Node) []*Node {
 					x, ts = ConvertDType(x, dtype), ConvertDType(ts, dtype)
 					last := f(x, SliceAxis(ts, 0, AxisElem(2))) // row 2 is at this time
-					return []*Node{ConvertDType(f(x, ts), dtypes.Float64), ConvertDType(last, dtypes.Float64), ConvertDType(Exact(law, to)(x, ts), dtypes.Float64)}
+					return []*Node{ConvertDType(f(x, ts), dtypes.Float64), ConvertDType(last, dtypes.Float64), ConvertDType(Exact(law, to).Score()(x, ts), dtypes.Float64)}
 				}, rows(x), ts)
 				if err != nil {
 					t.Fatal(err)
@@ -92,7 +92,7 @@ func TestNoiseTable(t *testing.T) {
 // TestTranslateRefuses names what cannot be translated.
 func TestTranslateRefuses(t *testing.T) {
 	s := sde.VP{BetaMin: 0.1, BetaMax: 20}
-	f := Exact(dist.FourGaussians(), s)
+	f := Exact(dist.FourGaussians(), s).Score()
 	if _, err := Translate(nil, s, s); err == nil {
 		t.Error("no score was translated")
 	}

@@ -23,7 +23,7 @@ func gaussianProblem(t *testing.T, s sde.SDE) (sampler.Problem, dist.Law) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return sampler.Problem{SDE: s, Score: score.Exact(law, s), DType: dtypes.Float64, N: 1, Shape: []int{1}}, law
+	return sampler.Problem{SDE: s, Score: score.Exact(law, s).Score(), DType: dtypes.Float64, N: 1, Shape: []int{1}}, law
 }
 
 // TestCoupledOrder: with additive noise the paths of Euler-Maruyama converge with strong order 1.

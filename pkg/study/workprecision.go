@@ -143,7 +143,7 @@ func newGap(ctx context.Context, b compute.Backend, p sampler.Problem, law dist.
 	}
 	mean, std := stat.MeanStdDev(exact, nil)
 	g.entropy = score.Mean{Value: mean, Stderr: stat.StdErr(std, many)}
-	p.Score = score.Exact(law, p.SDE)
+	p.Score = score.Exact(law, p.SDE).Score()
 	r, err := sampler.Run(ctx, b, p, sampler.Heun{}, sampler.Settings{Steps: 300, Schedule: sampler.PowerSchedule(7), Init: set.Init})
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 func TestWorkPrecision(t *testing.T) {
 	law := dist.FourGaussians()
 	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
-	p := sampler.Problem{SDE: s, Score: score.Exact(law, s), N: 40000, Shape: []int{2}}
+	p := sampler.Problem{SDE: s, Score: score.Exact(law, s).Score(), N: 40000, Shape: []int{2}}
 	edm := sampler.PowerSchedule(7)
 	points, err := WorkPrecision(context.Background(), backend.MustOpen(), p, law, []Effort{
 		{Method: sampler.Heun{}, Schedule: edm, Steps: []int{9, 18}},
@@ -74,7 +74,7 @@ func TestWorkPrecision(t *testing.T) {
 func TestGapUnbiased(t *testing.T) {
 	law, n := dist.FourGaussians(), 20000
 	s := sde.EDM{Times: sde.Span{Eps: 0.01, T: 4}}
-	p := sampler.Problem{SDE: s, Score: score.Exact(law, s), N: n, Shape: []int{2}}
+	p := sampler.Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{2}}
 	rng := rand.New(rand.NewPCG(3, 0))
 	set := sampler.Settings{Init: sampler.Tensor(law.Noised(1, 4).Sample(rng, n), 0)}
 	g, err := newGap(context.Background(), backend.MustOpen(), p, law, set, rng)

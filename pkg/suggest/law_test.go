@@ -88,7 +88,7 @@ func crossEntropyGap(t *testing.T, l dist.Law, s sde.SDE, x *mat.Dense) (gap, se
 // samplePC draws n samples with the exact score of l by predictor and corrector at the suggested SNR.
 func samplePC(t *testing.T, b compute.Backend, l dist.Law, s sde.SDE, snr float64, n int) *mat.Dense {
 	t.Helper()
-	p := sampler.Problem{SDE: s, Score: score.Exact(l, s), N: n, Shape: []int{l.Dim()}}
+	p := sampler.Problem{SDE: s, Score: score.Exact(l, s).Score(), N: n, Shape: []int{l.Dim()}}
 	pc := sampler.PC{Predictor: sampler.ReverseDiffusion{}, Corrector: sampler.Langevin{SNR: snr, Norm: sampler.Expected}, Corrections: 1}
 	r, err := sampler.Run(t.Context(), b, p, pc, sampler.Settings{Steps: 500, Seed: 1})
 	if err != nil {

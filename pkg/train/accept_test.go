@@ -51,7 +51,7 @@ func TestLearnedScore(t *testing.T) {
 	cfg.Batch = 256
 	f := mustFit(t, cfg, data, Settings{Backend: b, Dir: t.TempDir()})
 	wall := time.Since(start)
-	errors, err := score.Fisher(b, f.Func(), law, process, evenly(21), 20000, 2)
+	errors, err := score.Exact(law, process).Fisher(b, f.Func(), evenly(21), 20000, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func accuracy(t *testing.T, b compute.Backend, f *FittedClassifier, ts []float64
 	classes := law.Components()
 	for class := range classes {
 		rng := rand.New(rand.NewPCG(9, uint64(class)))
-		means, err := score.Expect(b, law.Component(class), process, ts, n, rng, func(x, _, t *Node) []*Node {
+		means, err := score.Exact(law.Component(class), process).Expect(b, ts, n, rng, func(x, _, t *Node) []*Node {
 			logP := f.Func()(x, t)
 			own := Slice(logP, AxisRange(), AxisElem(class))
 			return []*Node{ConvertDType(GreaterOrEqual(Squeeze(own, -1), ReduceMax(logP, -1)), x.DType())}

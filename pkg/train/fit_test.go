@@ -95,7 +95,7 @@ func mustFit(t *testing.T, cfg Config, data mat.Matrix, set Settings) *Fitted {
 
 func maxFisher(t *testing.T, b compute.Backend, f *Fitted) float64 {
 	t.Helper()
-	p, err := score.Fisher(b, f.Func(), law, process, []float64{0.05, 0.3, 0.5, 0.7, 1}, 2000, 1)
+	p, err := score.Exact(law, process).Fisher(b, f.Func(), []float64{0.05, 0.3, 0.5, 0.7, 1}, 2000, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

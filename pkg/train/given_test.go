@@ -62,7 +62,7 @@ func conditionalErrors(t *testing.T, b compute.Backend, f *Fitted, ts []float64,
 		if class < law.Components() {
 			want, y = law.Component(class), given(class)
 		}
-		p, err := score.Fisher(b, f.Func(score.Context{Given: y}), want, process, ts, n, 1)
+		p, err := score.Exact(want, process).Fisher(b, f.Func(score.Context{Given: y}), ts, n, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -160,7 +160,7 @@ func TestSimulatedAffineScore(t *testing.T) {
 		cfg.Objective = o
 		f := mustFit(t, cfg, data, Settings{Backend: b, Dir: t.TempDir()})
 		toGo(t, f.Store)
-		points, err := score.Fisher(backend.Go(), f.Func(), dist.FourGaussians(), vp, []float64{0.05, 0.2, 0.4, 0.7, 1}, 4000, 2)
+		points, err := score.Exact(dist.FourGaussians(), vp).Fisher(backend.Go(), f.Func(), []float64{0.05, 0.2, 0.4, 0.7, 1}, 4000, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

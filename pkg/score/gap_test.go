@@ -1,4 +1,4 @@
-package objective
+package score_test
 
 import (
 	"math"
@@ -19,10 +19,10 @@ func TestGap(t *testing.T) {
 	models := map[string]score.Func{
 		"zero":  func(x, _ *Node) *Node { return ZerosLike(x) },
 		"wild":  func(x, _ *Node) *Node { return Sin(MulScalar(x, 3)) },
-		"exact": score.Exact(law, s),
+		"exact": score.Exact(law, s).Score(),
 	}
 	for name, f := range models {
-		points, err := Gap(backend.Go(), f, law, s, ts, 4000, 1)
+		points, err := score.Exact(law, s).Gap(backend.Go(), f, ts, 4000, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +38,7 @@ func TestGap(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Gap(backend.Go(), models["zero"], law, s, ts, 1, 1); err == nil {
+	if _, err := score.Exact(law, s).Gap(backend.Go(), models["zero"], ts, 1, 1); err == nil {
 		t.Error("one sample: want an error")
 	}
 }

@@ -1,4 +1,4 @@
-package objective
+package score
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/dist"
-	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -24,23 +22,23 @@ type GapPoint struct {
 
 // Gap measures what denoising score matching rests on (Vincent 2011): the DSM loss exceeds the explicit loss by the
 // constant E|z|^2 - E|Sigma grad log p_t|^2, whatever f is, so that both have the same minimum. Excess is 0 up to noise
-// for every f. n samples of data from law and of noise are drawn per time; the same seed gives the same samples for
+// for every f. n samples of data and of noise are drawn per time; the same seed gives the same samples for
 // another f.
-func Gap(b compute.Backend, f score.Func, law dist.Law, s sde.SDE, ts []float64, n int, seed uint64) ([]GapPoint, error) {
-	if f == nil || law == nil {
-		return nil, errors.New("objective: Gap wants a score and a law, got nil")
+func (u Truth) Gap(b compute.Backend, f Func, ts []float64, n int, seed uint64) ([]GapPoint, error) {
+	if f == nil {
+		return nil, errors.New("score: Gap wants a score, got nil")
 	}
 	norm2 := func(v *Node) *Node { return sde.PerExample(Square(v)) }
 	rng := rand.New(rand.NewPCG(seed, 1))
-	means, err := score.Expect(b, law, s, ts, n, rng, func(x, z, t *Node) []*Node {
-		sigma := sde.Like(s.Sigma(t), x)
-		learned, target := Mul(sigma, f(x, t)), Mul(sigma, law.Score(x, s.Alpha(t), s.Sigma(t)))
+	means, err := u.Expect(b, ts, n, rng, func(x, z, t *Node) []*Node {
+		sigma := u.SDE.Sigma(t)
+		learned, target := sde.Times(sigma, f(x, t)), sde.Times(sigma, u.Score()(x, t))
 		dsm, explicit := norm2(Add(learned, z)), norm2(Sub(learned, target))
 		constant := Sub(norm2(z), norm2(target))
 		return []*Node{dsm, explicit, Sub(Sub(dsm, explicit), constant)}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("objective: Gap: %w", err)
+		return nil, fmt.Errorf("score: Gap: %w", err)
 	}
 	points := make([]GapPoint, len(ts))
 	for k, m := range means {
