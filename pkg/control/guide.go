@@ -8,15 +8,6 @@ import (
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
-// LogLikelihood is log p_t(y|x) of what is conditioned on, [B], for x [B, d] and t [B] or [1]; terms that depend on
-// neither x nor t may be missing.
-type LogLikelihood func(x, t *Node) *Node
-
-// Grad is the gradient of the log likelihood in x, [B, d].
-func (l LogLikelihood) Grad(x, t *Node) *Node {
-	return Gradient(ReduceAllSum(l(x, t)), x)[0]
-}
-
 // Guide is the score of the conditional reverse-time SDE (report, eqs 8-9, whose gradients lack their logarithms: E4;
 // Dhariwal and Nichol 2021, arXiv 2105.05233, for the scale):
 //
@@ -25,15 +16,15 @@ func (l LogLikelihood) Grad(x, t *Node) *Node {
 // With scale 1, which a nil scale means, that is the score of p_t(x|y), and exact if base and l are. With another scale
 // it is the score of p_t(x) p_t(y|x)^scale at each t, which is not the noised law of p_0(x) p_0(y|x)^scale: what the
 // sampler then draws is another law than the one its scale suggests.
-func Guide(base score.Func, l LogLikelihood, scale *Scale) score.Func {
+func Guide(base score.Func, l score.LogDensity, scale *Scale) score.Func {
 	return func(x, t *Node) *Node {
-		return Add(base(x, t), Mul(scale.node(x), l.Grad(x, t)))
+		return Add(base(x, t), Mul(scale.node(x), l.Score()(x, t)))
 	}
 }
 
 // Class is the likelihood of labels under a classifier: the exact one (score.ExactPosterior) or a learned one
 // (score.Classifier). The classifier panics when graphs are built if it knows another number of classes.
-func Class(p score.Posterior, y *Labels) LogLikelihood {
+func Class(p score.Posterior, y *Labels) score.LogDensity {
 	return func(x, t *Node) *Node {
 		logProb := p(x, t)
 		if k := logProb.Shape().Dim(1); k != y.classes {

@@ -123,7 +123,7 @@ func TestGuideLinear(t *testing.T) {
 	scale := must(NewScale(1))
 	l := Class(score.Exact(law, ve).Posterior(), must(NewLabels([]int{1}, 4)))
 	base := score.Exact(law, ve).Score()
-	at := eval(t, backend.Go(), base, l.Grad, Guide(base, l, scale), field(l))
+	at := eval(t, backend.Go(), base, field(l.Score()), Guide(base, l, scale), field(l))
 	x := normals(source(2), 6, 2)
 	for _, w := range []float64{0, 0.5, 1, 2, 7.5} {
 		if err := scale.Set(w); err != nil {

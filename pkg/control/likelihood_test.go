@@ -54,9 +54,9 @@ func times(s sde.SDE) []float64 {
 }
 
 // checkLikelihood compares a likelihood and its gradient with the exact ones at all times, at points that p_t reaches.
-func checkLikelihood(t *testing.T, b compute.Backend, what string, o *Observation, l LogLikelihood, law dist.Mixture, y []float64, s sde.SDE) {
+func checkLikelihood(t *testing.T, b compute.Backend, what string, o *Observation, l score.LogDensity, law dist.Mixture, y []float64, s sde.SDE) {
 	t.Helper()
-	at := eval(t, b, field(l), l.Grad)
+	at := eval(t, b, field(l), field(l.Score()))
 	for _, now := range times(s) {
 		alpha, sigma := sde.At(s, now)
 		x := law.Noised(alpha, sigma).Sample(source(4), 6)
@@ -117,7 +117,7 @@ func TestTMPDExact(t *testing.T) {
 	x := normals(source(1), 3, 3)
 	alpha, sigma := sde.At(ve, 0.6)
 	_, gradient := exactLikelihood(t, o, law, y, x, alpha, sigma)
-	if got := eval(t, backend.Go(), o.PiGDM(score.Exact(law, ve).Score(), ve, 0.75).Grad)(x, 0.6)[0]; mat.EqualApprox(got, gradient, 0.1) {
+	if got := eval(t, backend.Go(), field(o.PiGDM(score.Exact(law, ve).Score(), ve, 0.75).Score()))(x, 0.6)[0]; mat.EqualApprox(got, gradient, 0.1) {
 		t.Error("PiGDM agrees with the exact likelihood of an anisotropic law: the comparison sees nothing")
 	}
 }
@@ -131,7 +131,7 @@ func TestLikelihoodsNearTheData(t *testing.T) {
 	std := math.Sqrt(law.Cov().At(0, 0))
 	for name, b := range backendtest.All(t) {
 		o := must(Observe(row(0.8, 0.5), 0.25, row(y...)))
-		at := eval(t, b, field(o.PiGDM(base, clean, std)), field(o.TMPD(base, clean)), o.PiGDM(base, clean, std).Grad, o.TMPD(base, clean).Grad)
+		at := eval(t, b, field(o.PiGDM(base, clean, std)), field(o.TMPD(base, clean)), field(o.PiGDM(base, clean, std).Score()), field(o.TMPD(base, clean).Score()))
 		gaps := func(now float64) (out [4]float64) {
 			alpha, sigma := sde.At(clean, now)
 			x := law.Noised(alpha, sigma).Sample(source(4), 40)
@@ -163,7 +163,7 @@ func TestTMPDOfImpossibleScores(t *testing.T) {
 	x := normals(source(1), 5, 2)
 	for _, share := range []float64{0.9, 1, 1.001, 1.5, 3} {
 		l := o.TMPD(shrinking(ve, share), ve)
-		at := eval(t, backend.Go(), field(l), l.Grad)
+		at := eval(t, backend.Go(), field(l), field(l.Score()))
 		for _, now := range times(ve) {
 			_, sigma := sde.At(ve, now)
 			got := at(x, now)

@@ -20,7 +20,7 @@ import (
 // base is the unconditional score behind D, std > 0 the standard deviation of the data. It is exact for data N(m, std^2 I)
 // and biased where p(x_0|x_t) is not Gaussian, with several modes above all. It is normalised as the density of the known
 // coordinates, those of Observation's basis.
-func (o *Observation) PiGDM(base score.Func, s sde.SDE, std float64) LogLikelihood {
+func (o *Observation) PiGDM(base score.Func, s sde.SDE, std float64) score.LogDensity {
 	denoise := score.Denoiser(base, s)
 	return func(x, t *Node) *Node {
 		if !(std > 0) || math.IsInf(std, 0) {

@@ -21,7 +21,7 @@ const lowest = 1e-6
 // and is closer to the truth than PiGDM wherever the spread of x_0 depends on x_t. Gradients of the variances are left out
 // of its own gradient, as in the paper. Where a derivative is not positive, as those of a learned score may be, the
 // variance is that of x_t alone, (Sigma/Alpha)^2. base is the unconditional score behind D.
-func (o *Observation) TMPD(base score.Func, s sde.SDE) LogLikelihood {
+func (o *Observation) TMPD(base score.Func, s sde.SDE) score.LogDensity {
 	denoise := score.Denoiser(base, s)
 	return func(x, t *Node) *Node {
 		means := o.observed(denoise(x, t))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/internal/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
+	"github.com/scoresde/scoresde/pkg/score"
 )
 
 // Twisted is the twisted diffusion sampler (Wu et al. 2023, arXiv 2306.17775, algorithm 1): sequential Monte Carlo whose
@@ -25,7 +26,7 @@ import (
 type Twisted struct {
 	Kernel    sampler.Gaussian
 	Threshold float64 // a group is resampled when its effective sample size falls below Threshold times its particles, in [0, 1]; 0: never
-	twist     LogLikelihood
+	twist     score.LogDensity
 	particles int   // of a group
 	number    int64 // of this twist: methods of one sampler are told apart by their names
 }
@@ -34,7 +35,7 @@ var twists atomic.Int64 // made so far
 
 // NewTwisted returns the sampler with groups of the given number of particles, which must divide the number of samples,
 // the reverse diffusion kernel, and resampling below half the particles.
-func NewTwisted(twist LogLikelihood, particles int) *Twisted {
+func NewTwisted(twist score.LogDensity, particles int) *Twisted {
 	return &Twisted{sampler.ReverseDiffusion{}, 0.5, twist, particles, twists.Add(1)}
 }
 

@@ -219,7 +219,7 @@ func TestBadTwist(t *testing.T) {
 }
 
 // spoiled is a likelihood whose values are broken in group 1 of 3, in one of several ways, once t <= after.
-func spoiled(l LogLikelihood, how string, k int, after float64) LogLikelihood {
+func spoiled(l score.LogDensity, how string, k int, after float64) score.LogDensity {
 	return func(x, t *Node) *Node {
 		group := Iota(x.Graph(), shapes.Make(dtypes.Int32, x.Shape().Dim(0)), 0)
 		hit := And(GreaterOrEqual(group, Const(x.Graph(), int32(k))), LessThan(group, Const(x.Graph(), int32(2*k))))
