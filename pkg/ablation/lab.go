@@ -52,7 +52,7 @@ func (l *Lab) Run(ctx context.Context, c Config) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	fit, err := train.Fit(ctx, p.training, p.data(), l.set)
+	fit, err := train.Fit(ctx, p.training, train.Rows(p.data()), l.set)
 	if err != nil {
 		return nil, err
 	}

@@ -59,11 +59,14 @@ func Rows(m mat.Matrix, shape ...int) (Examples, error) {
 		return Examples{}, errors.New("dataset: no data, want a matrix [n, d] with one example per row")
 	}
 	n, d := m.Dims()
+	if n == 0 || d == 0 {
+		return Examples{}, fmt.Errorf("dataset: got %d x %d numbers, want at least one row and one column", n, d)
+	}
 	if len(shape) == 0 {
 		shape = []int{d}
 	}
-	if size := shapes.Make(dtypes.Float32, shape...).Size(); n < 1 || d < 1 || size != d {
-		return Examples{}, fmt.Errorf("dataset: got %d rows of %d numbers for examples of the shape %v, want at least one row of %d", n, d, shape, size)
+	if size := shapes.Make(dtypes.Float32, shape...).Size(); size != d {
+		return Examples{}, fmt.Errorf("dataset: got rows of %d numbers for examples of the shape %v, want %d", d, shape, size)
 	}
 	values := make([]float32, 0, n*d)
 	for i := range n {

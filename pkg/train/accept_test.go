@@ -72,7 +72,7 @@ func TestLearnedClassifier(t *testing.T) {
 	cfg.Recipe = cfg.Over(3000)
 	cfg.Batch /= 2
 	start := time.Now()
-	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
+	f, err := FitClassifier(t.Context(), cfg, Rows(data), labels, Settings{Backend: b, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestLearnedConditionalScore(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	f, err := FitGiven(t.Context(), cfg, data, y, Settings{Backend: b, Dir: t.TempDir()})
+	f, err := Fit(t.Context(), cfg, Rows(data, y), Settings{Backend: b, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,24 +17,34 @@ import (
 var errTried = errors.New("train: tried")
 
 // tryNet builds the network once, in a graph and a store that are thrown away, and refuses one whose output does not
-// have the width that the loss needs.
+// have the shape that the loss needs.
 func (t *training) tryNet(b compute.Backend) error {
 	var got shapes.Shape
-	exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, x, noise *Node) []*Node {
+	exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, seen []*Node) []*Node {
 		defer backend.PanicWithError()
-		got = t.net.Apply(scope, score.Inputs{X: x, Level: noise}).Shape()
+		in := score.Inputs{Level: seen[0], X: seen[1]}
+		if len(seen) > 2 {
+			in.Given = seen[2]
+		}
+		got = t.net.Apply(scope, in).Shape()
 		panic(errTried) // nothing of this graph is to be compiled
 	})
 	if err != nil {
 		return fmt.Errorf("train: Net: %w", err)
 	}
 	defer exec.Finalize()
-	x, want := shapes.Make(dtypes.Float32, t.Batch, t.in), shapes.Make(dtypes.Float32, t.Batch, t.out)
-	if _, err := exec.Compile(x, shapes.Make(dtypes.Float32, t.Batch)); !got.Ok() {
+	of := func(shape []int) shapes.Shape {
+		return shapes.Make(dtypes.Float32, append([]int{t.Batch}, shape...)...)
+	}
+	seen := []shapes.Shape{of(nil)}
+	for _, e := range t.netSees {
+		seen = append(seen, of(e.Shape()))
+	}
+	if _, err := exec.Compile(seen...); !got.Ok() {
 		return fmt.Errorf("train: Net: %w", err)
 	}
-	if !got.Equal(want) {
-		return fmt.Errorf("train: Net %s turns a batch %s into %s, want %s: set its output to %d", t.net, x, got, want, t.out)
+	if want := of(t.out); !got.Equal(want) {
+		return fmt.Errorf("train: Net %s turns a batch %s into %s, want %s", t.net, seen[1], got, want)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -20,17 +19,8 @@ type resolved struct {
 	What    string // the parts, for people
 }
 
-// tableNames are the data sets of a run in its manifest.
-var tableNames = []string{"data", "given"}
-
 func (t *training) options(b compute.Backend) run.Options {
-	sums := map[string]string{}
-	for k, table := range t.tables {
-		h := sha256.New()
-		hashTable(h, table)
-		sums[tableNames[k]] = fmt.Sprintf("%x", h.Sum(nil))
-	}
-	return run.Options{Seeds: []int64{t.Seed}, Data: sums, Backend: b.String(), Device: b.Description()}
+	return run.Options{Seeds: []int64{t.Seed}, Data: t.data.sums(), Backend: b.String(), Device: b.Description()}
 }
 
 // claim makes this process the only one at work on the run, unless another one finishes it meanwhile.

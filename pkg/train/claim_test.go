@@ -85,7 +85,7 @@ func stop(t *testing.T, cfg Config, set Settings, after int) string {
 			cancel(why)
 		}
 	}
-	f, err := Fit(ctx, cfg, points(20), set)
+	f, err := Fit(ctx, cfg, Rows(points(20)), set)
 	if !errors.Is(err, why) {
 		t.Fatalf("stopped with %v", err)
 	}
@@ -119,7 +119,7 @@ func TestCrossedRuns(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(to[0]), os.Rename(from[0], to[0])); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Fit(t.Context(), a, points(20), set)
+	_, err := Fit(t.Context(), a, Rows(points(20)), set)
 	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(g.Name, "small-")) || !strings.Contains(err.Error(), strings.TrimPrefix(f.Name, "small-")) {
 		t.Errorf("got %v", err)
 	}
@@ -130,7 +130,7 @@ func TestCrossedRuns(t *testing.T) {
 func TestFailedRun(t *testing.T) {
 	cfg := tiny(30)
 	cfg.Net = bomb{At: 17}
-	f, err := Fit(t.Context(), cfg, points(20), Settings{Backend: backend.Go(), Dir: t.TempDir(), CheckpointEvery: 5})
+	f, err := Fit(t.Context(), cfg, Rows(points(20)), Settings{Backend: backend.Go(), Dir: t.TempDir(), CheckpointEvery: 5})
 	if err == nil || run.ExitCode(err) != run.ExitPermanent {
 		t.Fatalf("exit code %d of %v", run.ExitCode(err), err)
 	}
@@ -155,7 +155,7 @@ func TestTakenOver(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	f, err := Fit(t.Context(), cfg, points(20), set)
+	f, err := Fit(t.Context(), cfg, Rows(points(20)), set)
 	if !errors.Is(err, run.ErrRunning) || !strings.Contains(err.Error(), "process 1 on elsewhere") {
 		t.Fatalf("got %v", err)
 	}
@@ -168,7 +168,7 @@ func TestTakenOver(t *testing.T) {
 func TestCheckpointEvery(t *testing.T) {
 	cfg := tiny(25)
 	set := Settings{Backend: backend.Go(), Dir: t.TempDir(), CheckpointEvery: -1}
-	if _, err := Fit(t.Context(), cfg, points(20), set); err == nil || !strings.Contains(err.Error(), "CheckpointEvery = -1") {
+	if _, err := Fit(t.Context(), cfg, Rows(points(20)), set); err == nil || !strings.Contains(err.Error(), "CheckpointEvery = -1") {
 		t.Errorf("got %v", err)
 	}
 	set.CheckpointEvery = 10

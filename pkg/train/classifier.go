@@ -6,8 +6,8 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/dataset"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -55,38 +55,39 @@ type FittedClassifier struct {
 	RunLog
 }
 
-// FitClassifier trains cfg's classifier on the rows of data, [n, d], of the classes labels, [n] in [0, Classes), and
-// returns it. It is idempotent and goes on after an interruption as Fit does.
-func FitClassifier(ctx context.Context, cfg ClassifierConfig, data mat.Matrix, labels []int, set Settings) (*FittedClassifier, error) {
+// FitClassifier trains cfg's classifier on the examples of data, whose Given is not used, of the classes labels, [n] in
+// [0, Classes), and returns it. It is idempotent and goes on after an interruption as Fit does.
+func FitClassifier(ctx context.Context, cfg ClassifierConfig, data Data, labels []int, set Settings) (*FittedClassifier, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	std, err := checkData(data)
+	std, err := data.check()
 	if err != nil {
 		return nil, err
 	}
-	n, d := data.Dims()
-	if len(labels) != n {
+	if n := data.X.Len(); len(labels) != n {
 		return nil, fmt.Errorf("train: got %d labels for %d examples, want one each", len(labels), n)
 	}
 	y, err := score.OneHotRows(labels, cfg.Classes)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
+	if data.Given, err = dataset.Rows(y); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
 	what, err := cfg.describe()
 	if err != nil {
 		return nil, err
 	}
-	tables := []mat.Matrix{data, y}
-	id := cfg.id(what, tables)
+	id := cfg.id(what, data)
 	f := &FittedClassifier{Classifier: &score.Classifier{
 		SDE: cfg.Objective.SDE, Net: cfg.Net, Classes: cfg.Classes, Std: std, RawTime: cfg.RawTime,
 		Store: model.NewStore(), Name: cfg.folder(id),
 	}}
 	t := &training{
 		Recipe: cfg.Recipe, id: id, what: cfg.Objective.String() + "; " + f.Classifier.String(),
-		log: &f.RunLog, store: f.Store, net: cfg.Net, in: d, out: cfg.Classes, tables: tables,
-		form: cfg.form(what, std, tables), bind: func(store *model.Store, name string) *stepper {
+		log: &f.RunLog, store: f.Store, net: cfg.Net, out: []int{cfg.Classes}, data: data, netSees: []dataset.Examples{data.X},
+		form: cfg.form(what, std, data), bind: func(store *model.Store, name string) *stepper {
 			c := *f.Classifier
 			c.Store, c.Name = store, name
 			live := c.Live()

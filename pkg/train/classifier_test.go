@@ -67,10 +67,10 @@ func TestFitClassifier(t *testing.T) {
 	data, labels, _ := labelled(t, 1000)
 	cfg, calls := smallClassifier(600)
 	fit := func(ctx context.Context, set Settings) (outcome, error) {
-		f, err := FitClassifier(ctx, cfg, data, labels, set)
+		f, err := FitClassifier(ctx, cfg, Rows(data), labels, set)
 		return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 	}
-	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: b, Dir: t.TempDir()})
+	f, err := FitClassifier(t.Context(), cfg, Rows(data), labels, Settings{Backend: b, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestBadLabels(t *testing.T) {
 		{"negative", func(*ClassifierConfig) {}, with(-1), "label 3 is -1"},
 		{"beyond", func(*ClassifierConfig) {}, with(4), "label 3 is 4"},
 		{"one class", func(c *ClassifierConfig) { c.Classes = 1 }, make([]int, 10), "Classes = 1"},
-		{"fewer logits", func(c *ClassifierConfig) { c.Net = nets.MLP{Width: 8, Depth: 1} }, labels, "set its output to 4"},
+		{"fewer logits", func(c *ClassifierConfig) { c.Net = nets.MLP{Width: 8, Depth: 1} }, labels, "want (Float32)[64, 4]"},
 		{"net that panics", func(c *ClassifierConfig) { c.Net = failing{} }, labels, "no such layer"},
 		{"nil net", func(c *ClassifierConfig) { c.Net = nil }, labels, "Net"},
 		{"net of width 0", func(c *ClassifierConfig) { c.Net = nets.MLP{Depth: 1, Output: 4} }, labels, "width 0"},
@@ -119,7 +119,7 @@ func TestBadLabels(t *testing.T) {
 			cfg, _ := smallClassifier(10)
 			c.change(&cfg)
 			dir := filepath.Join(t.TempDir(), "runs")
-			f, err := FitClassifier(t.Context(), cfg, data, c.labels, Settings{Backend: backend.Go(), Dir: dir})
+			f, err := FitClassifier(t.Context(), cfg, Rows(data), c.labels, Settings{Backend: backend.Go(), Dir: dir})
 			if f != nil || err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v and error %v, want one that says %q", f, err, c.says)
 			}
@@ -129,7 +129,7 @@ func TestBadLabels(t *testing.T) {
 		})
 	}
 	cfg, _ := smallClassifier(10)
-	if _, err := FitClassifier(t.Context(), cfg, nil, labels, Settings{Backend: backend.Go(), Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no data") {
+	if _, err := FitClassifier(t.Context(), cfg, Rows(nil), labels, Settings{Backend: backend.Go(), Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "no data") {
 		t.Errorf("without data: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestClassifierNotFinite(t *testing.T) {
 	}
 	cfg, _ := smallClassifier(30)
 	cfg.Net, cfg.Classes = bomb{At: 7}, 2
-	f, err := FitClassifier(t.Context(), cfg, data, labels, Settings{Backend: backend.Go(), Dir: t.TempDir()})
+	f, err := FitClassifier(t.Context(), cfg, Rows(data), labels, Settings{Backend: backend.Go(), Dir: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "not finite at step 7") {
 		t.Fatalf("got %v", err)
 	}

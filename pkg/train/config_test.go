@@ -79,7 +79,7 @@ func TestBadInput(t *testing.T) {
 			cfg, calls := small(10)
 			c.change(&cfg)
 			dir := filepath.Join(t.TempDir(), "runs")
-			f, err := Fit(t.Context(), cfg, c.data, Settings{Backend: backend.Go(), Dir: dir})
+			f, err := Fit(t.Context(), cfg, Rows(c.data), Settings{Backend: backend.Go(), Dir: dir})
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v and error %v, want one that says %q", f, err, c.says)
 			}
@@ -104,7 +104,7 @@ func TestNoFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg, calls := small(10)
-	if _, err := Fit(t.Context(), cfg, points(10), Settings{Backend: backend.Go(), Dir: file}); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := Fit(t.Context(), cfg, Rows(points(10)), Settings{Backend: backend.Go(), Dir: file}); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("got %v", err)
 	}
 	if *calls > 1 {
@@ -191,7 +191,7 @@ func TestIdentity(t *testing.T) {
 		check(name, c, data)
 	}
 	other := mat.DenseCopyOf(data)
-	other.Set(3, 1, math.Nextafter(other.At(3, 1), 9))
+	other.Set(3, 1, float64(math.Nextafter32(float32(other.At(3, 1)), 9))) // the smallest change that training sees
 	check("data", base, other)
 	check("fewer data", base, data.Slice(0, 19, 0, 2))
 
@@ -217,7 +217,7 @@ func TestForeignCheckpoint(t *testing.T) {
 	if err := os.Rename(f.Dir, filepath.Join(dir, cfg.Name+"-"+id)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Fit(t.Context(), cfg, points(10), set); err == nil || !strings.Contains(err.Error(), "belongs to run") {
+	if _, err := Fit(t.Context(), cfg, Rows(points(10)), set); err == nil || !strings.Contains(err.Error(), "belongs to run") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -234,8 +234,8 @@ func edit(change func(o *objective.DSM)) func(c *Config) {
 // idOf is the identity of a run on tables.
 func idOf(c interface {
 	describe() (string, error)
-	id(string, []mat.Matrix) string
+	id(string, Data) string
 }, tables ...mat.Matrix) (string, error) {
 	what, err := c.describe()
-	return c.id(what, tables), err
+	return c.id(what, Rows(tables[0], tables[1:]...)), err
 }

@@ -86,7 +86,7 @@ func same(t *testing.T, what string, got, want map[string][]byte) {
 
 func mustFit(t *testing.T, cfg Config, data mat.Matrix, set Settings) *Fitted {
 	t.Helper()
-	f, err := Fit(t.Context(), cfg, data, set)
+	f, err := Fit(t.Context(), cfg, Rows(data), set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestFit(t *testing.T) {
 			t.Errorf("Fisher error of the loaded run %g, of the trained one %g", loaded, after)
 		}
 		fit := func(ctx context.Context, set Settings) (outcome, error) {
-			f, err := Fit(ctx, cfg, points(1000), set)
+			f, err := Fit(ctx, cfg, Rows(points(1000)), set)
 			return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 		}
 		checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
@@ -241,7 +241,7 @@ func TestCancelledBefore(t *testing.T) {
 	why := errors.New("no time")
 	cancel(why)
 	cfg, calls := small(10)
-	if _, err := Fit(ctx, cfg, points(10), Settings{Backend: backend.Go(), Dir: t.TempDir()}); !errors.Is(err, why) {
+	if _, err := Fit(ctx, cfg, Rows(points(10)), Settings{Backend: backend.Go(), Dir: t.TempDir()}); !errors.Is(err, why) {
 		t.Errorf("got %v, want the cause", err)
 	}
 	if *calls != 0 {
@@ -278,7 +278,7 @@ func TestNonFinite(t *testing.T) {
 			want := trained(t, b, cfg, data, at)
 			cfg.Net = bomb{At: at}
 			for range 2 {
-				f, err := Fit(t.Context(), cfg, data, set)
+				f, err := Fit(t.Context(), cfg, Rows(data), set)
 				if err == nil || !strings.Contains(err.Error(), "step "+string(rune('0'+at))) {
 					t.Fatalf("step %d: error %v", at, err)
 				}
@@ -298,7 +298,7 @@ func TestOverflow(t *testing.T) {
 	data := points(50)
 	data.Scale(1e17, data)
 	edit(func(o *objective.DSM) { o.SDE = sde.EDM{Times: sde.Span{Eps: 1, T: 1e18}} })(&cfg)
-	_, err := Fit(t.Context(), cfg, data, Settings{Backend: backend.Go(), Dir: t.TempDir()})
+	_, err := Fit(t.Context(), cfg, Rows(data), Settings{Backend: backend.Go(), Dir: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "not finite at step") {
 		t.Errorf("got %v", err)
 	}

@@ -81,10 +81,10 @@ func TestFitGiven(t *testing.T) {
 		}
 		cfg, calls := smallGiven(600)
 		fit := func(ctx context.Context, set Settings) (outcome, error) {
-			f, err := FitGiven(ctx, cfg, data, y, set)
+			f, err := Fit(ctx, cfg, Rows(data, y), set)
 			return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
 		}
-		f, err := FitGiven(t.Context(), cfg, data, y, Settings{Backend: b, Dir: t.TempDir()})
+		f, err := Fit(t.Context(), cfg, Rows(data, y), Settings{Backend: b, Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestFittedTogether(t *testing.T) {
 	cfg.Seed++
 	two := mustFit(t, cfg, data, set)
 	classes, _ := smallClassifier(3)
-	classifier, err := FitClassifier(t.Context(), classes, data, labels, set)
+	classifier, err := FitClassifier(t.Context(), classes, Rows(data), labels, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,12 +207,11 @@ func TestBadConditions(t *testing.T) {
 		y      mat.Matrix
 		says   string
 	}{
-		{"nil", func(*Config) {}, nil, "no conditions"},
+		{"nil", func(*Config) {}, nil, "conditions: dataset: no data"},
 		{"empty", func(*Config) {}, &mat.Dense{}, "0 x 0"},
 		{"too few", func(*Config) {}, y.Slice(0, 9, 0, 4), "9 rows of conditions for 10 examples"},
 		{"NaN", func(*Config) {}, bad, "row 3, column 1"},
-		{"output of all inputs", net(nets.MLP{Width: 8, Depth: 1}), y, "set its output to 2"},
-		{"output of 3", net(nets.MLP{Width: 8, Depth: 1, Output: 3}), y, "set its output to 2"},
+		{"output of 3", net(nets.MLP{Width: 8, Depth: 1, Output: 3}), y, "want (Float32)[64, 2]"},
 		{"net that panics", net(failing{}), y, "no such layer"},
 		{"negative drop", func(c *Config) { c.Drop = -0.1 }, y, "Drop"},
 		{"drop 1", func(c *Config) { c.Drop = 1 }, y, "Drop"},
@@ -224,7 +223,7 @@ func TestBadConditions(t *testing.T) {
 			cfg, _ := smallGiven(10)
 			c.change(&cfg)
 			dir := filepath.Join(t.TempDir(), "runs")
-			f, err := FitGiven(t.Context(), cfg, data, c.y, Settings{Backend: backend.Go(), Dir: dir})
+			f, err := Fit(t.Context(), cfg, Rows(data, c.y), Settings{Backend: backend.Go(), Dir: dir})
 			if f != nil || err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("got %v and error %v, want one that says %q", f, err, c.says)
 			}
@@ -234,7 +233,7 @@ func TestBadConditions(t *testing.T) {
 		})
 	}
 	cfg, _ := smallGiven(10)
-	if _, err := Fit(t.Context(), cfg, data, Settings{Backend: backend.Go(), Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "Drop") {
+	if _, err := Fit(t.Context(), cfg, Rows(data), Settings{Backend: backend.Go(), Dir: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "Drop") {
 		t.Errorf("Fit with a dropped condition: %v", err)
 	}
 }

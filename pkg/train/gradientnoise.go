@@ -11,7 +11,6 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
@@ -47,10 +46,10 @@ func (set NoiseSettings) validate() error {
 	return nil
 }
 
-// GradientNoise measures the gradients of o for the score m with its weights under training, over batches of rows of data
-// [n, d] drawn as in training, without clipping. A model without weights gets its initial ones (score.Model.Init). The
+// GradientNoise measures the gradients of o for the score m with its weights under training, over batches of data,
+// without conditions, drawn as in training, without clipping. A model without weights gets its initial ones (score.Model.Init). The
 // weights stay as they are, so that objectives, which differ in their laws of times say, can be compared at one point.
-func GradientNoise(b compute.Backend, m *score.Model, o objective.ScoreMatching, data mat.Matrix, set NoiseSettings) (Noise, error) {
+func GradientNoise(b compute.Backend, m *score.Model, o objective.ScoreMatching, data Data, set NoiseSettings) (Noise, error) {
 	if b == nil || m == nil || o == nil {
 		return Noise{}, errors.New("train: GradientNoise wants a backend, a model and an objective, got nil")
 	}
@@ -60,11 +59,10 @@ func GradientNoise(b compute.Backend, m *score.Model, o objective.ScoreMatching,
 	if err := o.Validate(); err != nil {
 		return Noise{}, fmt.Errorf("train: %w", err)
 	}
-	if _, err := checkData(data); err != nil {
+	if _, err := data.check(); err != nil {
 		return Noise{}, err
 	}
-	_, d := data.Dims()
-	if err := m.Init(b, d); err != nil {
+	if err := m.Init(b, data.X.Shape()...); err != nil {
 		return Noise{}, fmt.Errorf("train: GradientNoise: %w", err)
 	}
 	blocks, err := gradientBlocks(b, m, o, data, set)
@@ -82,7 +80,7 @@ type gradientSums struct {
 }
 
 // gradientBlocks runs the batches, block by block, in one executable.
-func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching, data mat.Matrix, set NoiseSettings) ([]gradientSums, error) {
+func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching, data Data, set NoiseSettings) ([]gradientSums, error) {
 	rng, err := RNGStateFromSeed(set.Seed)
 	if err != nil {
 		return nil, err
@@ -104,7 +102,11 @@ func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching
 		g := Concatenate(parts, 0)
 		return []*Node{settled(rng), Add(state[1], g), Add(state[2], ReduceAllSum(Square(g)))}
 	})
-	inputs, each := []*tensors.Tensor{host.Tensor(data, dtypes.Float32)}, set.Batches/noiseBlocks
+	inputs, err := data.tables()
+	if err != nil {
+		return nil, err
+	}
+	each := set.Batches / noiseBlocks
 	var blocks []gradientSums
 	for range noiseBlocks {
 		start := []*tensors.Tensor{rng, host.Column(make([]float64, size), dtypes.Float32), tensors.FromScalar(float32(0))}

@@ -122,7 +122,7 @@ func TestGradientNoiseOfSlope(t *testing.T) {
 				density []float64
 			}{{objective.Uniform{}, flat}, {objective.Stratified{}, flat}, {objective.Importance{}, importance}, {learned, learned.Density(ts)}} {
 				o := objective.DSM{SDE: s, Weighting: weighting, Time: law.times}
-				got, err := GradientNoise(b, m, o, data, NoiseSettings{Batch: batch, Batches: 1600, Seed: 6})
+				got, err := GradientNoise(b, m, o, Rows(data), NoiseSettings{Batch: batch, Batches: 1600, Seed: 6})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -159,7 +159,7 @@ func TestGradientNoiseOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	measure := func(times objective.TimeSampler) Noise {
-		noise, err := GradientNoise(b, m, objective.DSM{SDE: s, Weighting: objective.Likelihood, Time: times}, points(2000),
+		noise, err := GradientNoise(b, m, objective.DSM{SDE: s, Weighting: objective.Likelihood, Time: times}, Rows(points(2000)),
 			NoiseSettings{Batch: 64, Batches: 1600, Seed: 7})
 		if err != nil {
 			t.Fatal(err)
@@ -183,13 +183,13 @@ func TestGradientNoiseRefuses(t *testing.T) {
 	data, good := mat.NewDense(2, 1, []float64{1, -1}), NoiseSettings{Batch: 4, Batches: 32}
 	second := func(_ Noise, err error) error { return err }
 	for says, err := range map[string]error{
-		"got nil":      second(GradientNoise(backend.Go(), nil, o, data, good)),
-		"Batch = 0":    second(GradientNoise(backend.Go(), m, o, data, NoiseSettings{Batches: 32})),
-		"Batches = 16": second(GradientNoise(backend.Go(), m, o, data, NoiseSettings{Batch: 1, Batches: 16})),
-		"Batches = 40": second(GradientNoise(backend.Go(), m, o, data, NoiseSettings{Batch: 1, Batches: 40})),
-		"BetaMin -1":   second(GradientNoise(backend.Go(), m, objective.DSM{SDE: sde.VP{BetaMin: -1}}, data, good)),
-		"no data":      second(GradientNoise(backend.Go(), m, o, nil, good)),
-		"not finite":   second(GradientNoise(backend.Go(), sloped(t, backend.Go(), s, 1e30), o, data, good)),
+		"got nil":      second(GradientNoise(backend.Go(), nil, o, Rows(data), good)),
+		"Batch = 0":    second(GradientNoise(backend.Go(), m, o, Rows(data), NoiseSettings{Batches: 32})),
+		"Batches = 16": second(GradientNoise(backend.Go(), m, o, Rows(data), NoiseSettings{Batch: 1, Batches: 16})),
+		"Batches = 40": second(GradientNoise(backend.Go(), m, o, Rows(data), NoiseSettings{Batch: 1, Batches: 40})),
+		"BetaMin -1":   second(GradientNoise(backend.Go(), m, objective.DSM{SDE: sde.VP{BetaMin: -1}}, Rows(data), good)),
+		"no data":      second(GradientNoise(backend.Go(), m, o, Rows(nil), good)),
+		"not finite":   second(GradientNoise(backend.Go(), sloped(t, backend.Go(), s, 1e30), o, Rows(data), good)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want an error that says %q", err, says)

@@ -2,15 +2,11 @@ package train
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"io"
 	"strings"
-
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -42,38 +38,25 @@ func (c ClassifierConfig) describe() (string, error) {
 	return h.String(), nil
 }
 
-// id identifies the run of what is described on these tables (data, and conditions where there are some): a hash that
-// holds the recipe, without the name, and the numbers.
-func (r Recipe) id(what string, tables []mat.Matrix) string {
+// id identifies the run of what is described on data: a hash that holds the recipe, without the name, and the data's own.
+func (r Recipe) id(what string, data Data) string {
 	h := sha256.New()
 	h.Write([]byte(what))
 	fmt.Fprintf(h, "recipe %d: %d %d %g %d %g %g %d\n", recipeVersion, r.Steps, r.Batch, r.LearningRate, r.WarmUp, r.ClipNorm, r.EMA, r.Seed)
-	for _, m := range tables {
-		hashTable(h, m)
+	for _, e := range data.parts() {
+		fmt.Fprintln(h, e.Sum)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 
 // form is equal for trainings of what is described that can take turns on one executable: they differ in the numbers of the
 // recipe that enter it as inputs, and in the values of data of one shape. std, of the data, is a constant in it.
-func (r Recipe) form(what string, std float64, tables []mat.Matrix) string {
+func (r Recipe) form(what string, std float64, data Data) string {
 	form := fmt.Sprintf("%sbatch %d, std %v", what, r.Batch, std)
-	for _, m := range tables {
-		n, d := m.Dims()
-		form += fmt.Sprintf(", %d x %d", n, d)
+	for _, e := range data.parts() {
+		form += ", " + e.X.Shape().String()
 	}
 	return form
-}
-
-// hashTable writes the shape and the numbers of a table.
-func hashTable(h hash.Hash, m mat.Matrix) {
-	n, d := m.Dims()
-	fmt.Fprintf(h, "%d x %d\n", n, d)
-	for i := range n {
-		for k := range d {
-			binary.Write(h, binary.LittleEndian, m.At(i, k)) // a hash does not fail
-		}
-	}
 }
 
 // identifySDE writes what a process is, its functions on its span, because names leave parameters out (the span, the

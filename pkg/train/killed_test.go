@@ -39,7 +39,7 @@ func trainVictim(t *testing.T) {
 			fmt.Println("training")
 		}
 	}
-	f, err := Fit(run.Context(), cfg, points(100), set)
+	f, err := Fit(run.Context(), cfg, Rows(points(100)), set)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	} else if f.Loaded {

@@ -27,11 +27,15 @@ func (t *training) run(ctx context.Context, set Settings) error {
 	if log.Loaded {
 		return nil
 	}
-	steps, err := t.stepper(set)
+	inputs, err := t.inputs()
 	if err != nil {
 		return err
 	}
-	inputs, state := t.inputs(), t.startState()
+	steps, err := t.stepper(set, inputs)
+	if err != nil {
+		return err
+	}
+	state := t.startState()
 	saved, chunk, known := time.Now(), 1, total(tensors.MustCopyFlatData[float32](state[stateLossSums]))
 	for log.Steps < t.Steps {
 		if ctx.Err() != nil {

@@ -46,12 +46,12 @@ func (s *stepper) compile(b compute.Backend) *stepper {
 }
 
 // stepper is the one of the run: its own, or that of the pool for its form.
-func (t *training) stepper(set Settings) (*stepper, error) {
+func (t *training) stepper(set Settings, inputs []*tensors.Tensor) (*stepper, error) {
 	own := t.bind(t.store, t.folder(t.id)).compile(set.Backend)
 	if set.Pool == nil {
 		return own, nil
 	}
-	if err := own.loop.Create(t.startState(), t.inputs()); err != nil {
+	if err := own.loop.Create(t.startState(), inputs); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	t.weights = own

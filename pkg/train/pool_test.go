@@ -30,7 +30,7 @@ func TestPool(t *testing.T) {
 					stop()
 				}
 			}
-			if _, err := Fit(ctx, configs[0], data, interrupted); err == nil {
+			if _, err := Fit(ctx, configs[0], Rows(data), interrupted); err == nil {
 				t.Fatal("not interrupted")
 			}
 			for k := len(configs) - 1; k >= 0; k-- {

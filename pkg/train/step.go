@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model/initializer"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/dataset"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 )
@@ -44,7 +45,7 @@ const (
 )
 
 // inputs are those of a recipe and its tables.
-func (t *training) inputs() []*tensors.Tensor {
+func (t *training) inputs() ([]*tensors.Tensor, error) {
 	rates := make([]float64, t.Steps)
 	for i := range rates {
 		rates[i] = t.Rate(i)
@@ -57,10 +58,8 @@ func (t *training) inputs() []*tensors.Tensor {
 		host.Column(loop.Padded(rates), dtypes.Float32), tensors.FromScalar(float32(clip)), tensors.FromScalar(float32(1 - t.EMA)),
 		tensors.FromScalar(int32(t.pointSteps())),
 	}
-	for _, table := range t.tables {
-		inputs = append(inputs, host.Tensor(table, dtypes.Float32))
-	}
-	return inputs
+	tables, err := t.data.tables()
+	return append(inputs, tables...), err
 }
 
 // step is one optimiser step. It must use only what it is given, because it is built inside the body of a loop.
@@ -102,7 +101,7 @@ func draw(rng *Node, size int, tables []*Node) (newRNG *Node, batch []*Node) {
 	n := int32(tables[0].Shape().Dim(0))
 	rng, rows := RandomIntN(rng, n, shapes.Make(dtypes.Int32, size))
 	for _, table := range tables {
-		batch = append(batch, Gather(table, InsertAxes(rows, -1)))
+		batch = append(batch, dataset.Take(table, rows))
 	}
 	return rng, batch
 }

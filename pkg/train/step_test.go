@@ -23,7 +23,7 @@ func shapeOf(y *Node) shapes.Shape { return shapes.Make(dtypes.Bool, y.Shape().D
 // prepare sets up the loop of a run as Fit does.
 func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loop.Loop, []*tensors.Tensor, *score.Model) {
 	t.Helper()
-	std, err := checkData(data)
+	std, err := Rows(data).check()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,12 +32,16 @@ func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loo
 		t.Fatal(err)
 	}
 	m := cfg.model(std, id)
-	run := &training{Recipe: cfg.Recipe, tables: []mat.Matrix{data}}
+	run := &training{Recipe: cfg.Recipe, data: Rows(data)}
 	if err := cfg.seed(m.Store); err != nil {
 		t.Fatal(err)
 	}
 	steps := &stepper{batch: cfg.Batch, store: m.Store, scope: m.Scope(), average: m.EMAScope(), loss: cfg.loss(m)}
-	l, inputs := steps.compile(b).loop, run.inputs()
+	inputs, err := run.inputs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := steps.compile(b).loop
 	return l, inputs, m
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/ml/model"
-	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/dataset"
 	"github.com/scoresde/scoresde/pkg/run"
 	"github.com/scoresde/scoresde/pkg/score"
 )
@@ -36,8 +36,9 @@ type training struct {
 	log      *RunLog
 	store    *model.Store
 	net      score.Net
-	in, out  int                                            // widths that the network gets and must return
-	tables   []mat.Matrix                                   // whose rows are drawn together, one batch of each
+	out      []int // shape of what the network must return of an example
+	data     Data
+	netSees  []dataset.Examples                             // the parts of data that the network sees: X, and Given
 	form     string                                         // equal for trainings that can share an executable
 	bind     func(store *model.Store, name string) *stepper // the step over the variables of a store
 	weights  *stepper                                       // with a pool: the run's own store, for the paths in it

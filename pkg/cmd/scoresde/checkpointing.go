@@ -75,6 +75,6 @@ func (r *runner) train(l *lab, dir string, seed int64, every int) error {
 		<-r.turn
 		from, began = done, time.Now()
 	}
-	_, err := train.Fit(context.Background(), cfg, normals(1000), train.Settings{Backend: l.backend, Dir: dir, Progress: progress, CheckpointEvery: every})
+	_, err := train.Fit(context.Background(), cfg, train.Rows(normals(1000)), train.Settings{Backend: l.backend, Dir: dir, Progress: progress, CheckpointEvery: every})
 	return err
 }

@@ -94,7 +94,7 @@ func convTraining(l *lab, dir string) (benchmark, error) {
 		}
 		done, began = now, time.Now()
 	}
-	if _, failed := train.Fit(context.Background(), cfg, randomPictures(500), train.Settings{Backend: l.backend, Dir: dir, Progress: progress}); failed != nil || err != nil {
+	if _, failed := train.Fit(context.Background(), cfg, train.Rows(randomPictures(500)), train.Settings{Backend: l.backend, Dir: dir, Progress: progress}); failed != nil || err != nil {
 		return benchmark{}, fmt.Errorf("training: %v, by hand: %v", failed, err)
 	}
 	return benchmark{

@@ -21,7 +21,7 @@ func training(net nets.MLP, batch, steps int) func(*lab) (benchmark, error) {
 			cfg.Seed = int64(k) // another run, not the finished one
 			m.skip = 1
 			m.start()
-			if _, err := train.Fit(context.Background(), cfg, normals(1000), train.Settings{Backend: l.backend, Dir: dir, Progress: m.progress}); err != nil {
+			if _, err := train.Fit(context.Background(), cfg, train.Rows(normals(1000)), train.Settings{Backend: l.backend, Dir: dir, Progress: m.progress}); err != nil {
 				return benchmark{}, err
 			}
 		}

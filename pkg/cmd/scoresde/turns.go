@@ -61,7 +61,7 @@ func takeTurns(order string) error {
 	}
 	data, set := normals(1000), train.Settings{Dir: dir, Pool: train.NewPool()}
 	for _, c := range cfgs {
-		if _, err := train.Fit(context.Background(), c, data, set); err != nil {
+		if _, err := train.Fit(context.Background(), c, train.Rows(data), set); err != nil {
 			return err
 		}
 	}
