@@ -41,6 +41,17 @@ func PowerSchedule(rho float64) Schedule {
 	}
 }
 
+// GeometricSchedule takes equal steps in ln t; on sde.Brownian, where sigma^2 = t, it is the schedule of VE in table 1 of
+// Karras et al. (2022). The span has to start above 0.
+func GeometricSchedule(n int, span sde.Span) []float64 {
+	ts := make([]float64, n+1)
+	for i := range ts {
+		ts[i] = span.T * math.Pow(span.Eps/span.T, float64(i)/float64(n))
+	}
+	ts[0], ts[n] = span.T, span.Eps
+	return ts
+}
+
 // grid builds and checks the times of a run.
 func (set Settings) grid(span sde.Span) ([]float64, error) {
 	ts, err := set.times(span)
