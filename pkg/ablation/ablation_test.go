@@ -207,6 +207,7 @@ func TestEveryChoice(t *testing.T) {
 		func(c *Config) { c.Weighting = "min-snr" }, func(c *Config) { c.Times = "uniform" }, func(c *Config) { c.Times = "importance" },
 		func(c *Config) { c.Times = "log-normal" }, func(c *Config) { c.Times = "log-uniform" }, func(c *Config) { c.Parametrisation = "epsilon" },
 		func(c *Config) { c.Parametrisation = "x0" }, func(c *Config) { c.Parametrisation = "v" }, func(c *Config) { c.Parametrisation = "raw-time" },
+		func(c *Config) { c.Parametrisation = "karras-iddpm" },
 		func(c *Config) { c.Corrector = "langevin-per-sample" }, func(c *Config) { c.Schedule = "karras" }, func(c *Config) { c.Law = "moons" },
 		func(c *Config) { c.Law = "ring" }, func(c *Config) { c.Law = "checkerboard" },
 	} {

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/edm"
 	"github.com/scoresde/scoresde/pkg/nets"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/sampler"
@@ -81,7 +82,7 @@ func (c Config) training(s sde.SDE, t target) (train.Config, error) {
 		return train.Config{}, err
 	}
 	var known []named[score.Parametrisation]
-	for _, p := range score.Parametrisations() {
+	for _, p := range append(score.Parametrisations(), edm.Parametrisations()...) {
 		known = append(known, named[score.Parametrisation]{p.Name, p})
 	}
 	parametrisation, err := pick("parametrisation", c.Parametrisation, known)

@@ -93,6 +93,27 @@ func (l LogNormalSigma) law(s sde.SDE) (*timeLaw, error) {
 	return newTimeLaw(fmt.Sprintf("%s under %s", l, s), ts, mass)
 }
 
+// law has cells of equal ratios of noise.
+func (l LogUniformSigma) law(s sde.SDE) (*timeLaw, error) {
+	span := s.Span()
+	ends, _, err := sde.ScheduleOf(s, []float64{span.Eps, span.T})
+	if err != nil {
+		return nil, err
+	}
+	if !(ends[0] > 0) {
+		return nil, fmt.Errorf("objective: %s: noise of %s at Eps = %g is %g, want > 0", l, s, span.Eps, ends[0])
+	}
+	sigmas := make([]float64, cells+1)
+	for c := range sigmas {
+		sigmas[c] = ends[0] * math.Pow(ends[1]/ends[0], float64(c)/cells)
+	}
+	edges, err := sde.TimesAtNoise(s, sigmas)
+	if err != nil {
+		return nil, err
+	}
+	return &timeLaw{edges}, nil
+}
+
 // normalMass is the probability of [a, b] under N(0, 1), accurate in both tails.
 func normalMass(a, b float64) float64 {
 	if a > 0 {

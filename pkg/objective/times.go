@@ -68,6 +68,21 @@ func (l LogNormalSigma) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node)
 // String names the law.
 func (l LogNormalSigma) String() string { return fmt.Sprintf("ln sigma ~ N(%g, %g^2)", l.Mean, l.Std) }
 
+// LogUniformSigma draws ln(Sigma/Alpha) uniformly on the span, as Song et al. train VE (Karras et al. 2022, table 1). Like
+// that of LogNormalSigma its density is not divided out. Sigma has to be above 0 at Eps. On sde.VE it is Uniform.
+type LogUniformSigma struct{}
+
+// Draw implements TimeSampler with weights 1.
+func (l LogUniformSigma) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+	law := must(l.law(s))
+	rng, u := RandomUniform(rng, batch(x0))
+	t, _ = law.quantile(u)
+	return rng, t, OnesLike(t)
+}
+
+// String returns "ln sigma uniform".
+func (LogUniformSigma) String() string { return "ln sigma uniform" }
+
 func orUniform(times TimeSampler) TimeSampler {
 	if times == nil {
 		return Uniform{}

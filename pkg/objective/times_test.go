@@ -271,3 +271,17 @@ func (outside) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
 	rng, t, weight = Uniform{}.Draw(s, rng, x0)
 	return rng, AddScalar(t, 1), weight
 }
+
+// TestLogUniformSigma: on VE it is Uniform, and a process whose noise starts at 0 is refused.
+func TestLogUniformSigma(t *testing.T) {
+	const n = 20000
+	s := sde.VE{SigmaMin: 0.01, SigmaMax: 50}
+	drawn := draw(t, backend.Go(), s, dtypes.Float64, n, LogUniformSigma{})[0]
+	if d := distance(drawn.t, func(t float64) float64 { return (t - 1e-5) / (1 - 1e-5) }); d > 1.95/math.Sqrt(n) {
+		t.Errorf("distance to the uniform law %g", d)
+	}
+	err := DSM{SDE: sde.EDM{Times: sde.Span{Eps: 0, T: 1}}, Time: LogUniformSigma{}}.Validate()
+	if err == nil || !strings.Contains(err.Error(), "at Eps = 0 is 0") {
+		t.Errorf("got %v", err)
+	}
+}

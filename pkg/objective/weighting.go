@@ -2,9 +2,11 @@ package objective
 
 import (
 	"fmt"
+	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -59,6 +61,27 @@ func (w Weighting) Lambda(s sde.SDE, t *Node) *Node {
 		lambda = Mul(lambda, ratio)
 	}
 	return lambda
+}
+
+// OnDenoiser returns the weight that w puts on the squared error |D - x_0|^2 of a denoiser at the noise levels sigmas > 0,
+// lambda(sigma) in the terms of Karras et al.: lambda/sigma^4 for the process sde.EDM, in float64.
+func (w Weighting) OnDenoiser(sigmas []float64) ([]float64, error) {
+	for i, sigma := range sigmas {
+		if !(sigma > 0) || math.IsInf(sigma, 0) {
+			return nil, fmt.Errorf("objective: weighting %s: noise level %d is %g, want > 0 and finite", w, i, sigma)
+		}
+	}
+	if len(sigmas) == 0 {
+		return nil, fmt.Errorf("objective: weighting %s: want at least one noise level, got none", w)
+	}
+	out, err := CallOnce(backend.Go(), func(sigma *Node) *Node {
+		defer backend.PanicWithError()
+		return Div(w.Lambda(sde.EDM{}, sigma), Square(Square(sigma)))
+	}, sigmas)
+	if err != nil {
+		return nil, fmt.Errorf("objective: weighting %s: %w", w, err)
+	}
+	return out.Value().([]float64), nil
 }
 
 // String returns the name.

@@ -2,6 +2,7 @@ package objective
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	. "github.com/gomlx/gomlx/core/graph"
@@ -96,5 +97,14 @@ func TestErrors(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestOnDenoiserRefuses(t *testing.T) {
+	if _, err := SigmaSquared.OnDenoiser([]float64{1, 0}); err == nil || !strings.Contains(err.Error(), "noise level 1 is 0") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := SigmaSquared.OnDenoiser(nil); err == nil {
+		t.Error("no levels were accepted")
 	}
 }

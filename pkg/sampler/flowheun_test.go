@@ -24,14 +24,13 @@ func TestODEForms(t *testing.T) {
 		s, sigma func(t, s, sigma float64) float64
 	}
 	zero, one := func(t, s, sigma float64) float64 { return 0 }, func(t, s, sigma float64) float64 { return 1 }
-	columns := sde.Table1()
 	for process, d := range map[sde.SDE]derivatives{
-		columns[0].Sampling: {
+		sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: 1e-3, T: 1}}: {
 			func(t, s, _ float64) float64 { return -(0.1 + 19.9*t) / 2 * s },
 			func(t, _, sigma float64) float64 { return (0.1 + 19.9*t) / 2 * (sigma + 1/sigma) },
 		},
-		columns[1].Sampling: {zero, func(_, _, sigma float64) float64 { return 1 / (2 * sigma) }},
-		columns[3].Sampling: {zero, one},
+		sde.Brownian{Times: sde.Span{Eps: 0.02 * 0.02, T: 100 * 100}}: {zero, func(_, _, sigma float64) float64 { return 1 / (2 * sigma) }},
+		sde.EDM{}: {zero, one},
 		own: {
 			func(t, _, _ float64) float64 { return -1 / ((1 + t) * (1 + t)) },
 			func(t, _, _ float64) float64 { return 2*t + 0.1 },

@@ -36,7 +36,7 @@ func TestHeunInTime(t *testing.T) {
 // TestStepToZero: an Euler step to t = 0 is (x + D)/2 where sigma = sqrt(t), D where sigma = t, and FlowHeun takes the same;
 // DDIM's is D on every process that starts from clean data.
 func TestStepToZero(t *testing.T) {
-	law := gaussianFlow{0.5, 0.3}.law()
+	law := must(dist.NewIsotropicGaussian([]float64{0.5}, 0.3))
 	x := mat.NewDense(4, 1, []float64{-0.7, -0.45, 0.1, 0.52})
 	for name, b := range backendtest.All(t) {
 		for _, s := range append(sde.All(), sde.Brownian{Times: sde.Span{Eps: 0.04, T: 1}}, sde.EDM{Times: sde.Span{Eps: 0.2, T: 1}}) {

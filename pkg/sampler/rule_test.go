@@ -85,3 +85,12 @@ func TestDDPMDecoder(t *testing.T) {
 		}
 	}
 }
+
+// midpoints are the n quantiles of a law at (i + 1/2)/n.
+func midpoints(n int, quantile func(p float64) float64) []float64 {
+	q := make([]float64, n)
+	for i := range q {
+		q[i] = quantile((float64(i) + 0.5) / float64(n))
+	}
+	return q
+}

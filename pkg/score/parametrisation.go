@@ -75,7 +75,16 @@ var (
 
 // Parametrisations lists all of them.
 func Parametrisations() []Parametrisation {
-	return []Parametrisation{EDM, Epsilon, Data, Velocity, RawTime, KarrasVP, KarrasVE, KarrasIDDPM}
+	return []Parametrisation{EDM, Epsilon, Data, Velocity, RawTime}
+}
+
+// NewParametrisation returns one of another name, whose coefficients, of the shape of t, follow from Alpha and Sigma. A nil
+// skip is 0; with a nil in the network sees x itself.
+func NewParametrisation(name string, coef func(alpha, sigma *Node) (skip, out, in, noise *Node)) Parametrisation {
+	return Parametrisation{name, func(k kernel) coefficients {
+		skip, out, in, noise := coef(k.alpha, k.sigma)
+		return coefficients{skip, out, in, noise}
+	}}
 }
 
 // String returns the name.

@@ -39,13 +39,13 @@ func ideal(p Parametrisation, alpha, sigma, x *Node, std, tau float64) *Node {
 	v := Add(MulScalar(square(alpha), tau*tau), square(sigma))
 	noise, data := Div(Mul(sigma, x), v), Div(MulScalar(Mul(alpha, x), tau*tau), v)
 	switch p.Name {
-	case "epsilon", "karras-vp", "karras-iddpm":
+	case "epsilon":
 		return noise
 	case "x0":
 		return data
 	case "v":
 		return Sub(Mul(alpha, noise), Mul(sigma, data))
-	case "raw-time", "karras-ve":
+	case "raw-time":
 		return Neg(noise)
 	case "edm": // (D - c_skip x/alpha)/c_out in the variables of Karras et al., y = x/alpha and s = sigma/alpha
 		s, y := Div(sigma, alpha), Div(x, alpha)

@@ -1,4 +1,4 @@
-package sampler
+package edm
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/metric"
+	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -29,7 +30,7 @@ func midpoints(n int, quantile func(p float64) float64) []float64 {
 
 // floor measures what the exact score leaves of the distance W1 to the data, U[-1/2, 1/2], under one process.
 type floor struct {
-	lab   *Sampler
+	lab   *sampler.Sampler
 	start []float64
 }
 
@@ -37,14 +38,14 @@ type floor struct {
 func newFloor(b compute.Backend, s sde.SDE, n int) floor {
 	law := must(dist.NewUniform([]float64{-0.5}, []float64{0.5}, 0))
 	return floor{
-		lab:   must(New(b, Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{1}, DType: dtypes.Float64})),
+		lab:   must(sampler.New(b, sampler.Problem{SDE: s, Score: score.Exact(law, s).Score(), N: n, Shape: []int{1}, DType: dtypes.Float64})),
 		start: midpoints(n, distuv.Normal{Sigma: s.PriorStd()}.Quantile),
 	}
 }
 
-func (f floor) w1(t *testing.T, m Method, set Settings) float64 {
+func (f floor) w1(t *testing.T, m sampler.Method, set sampler.Settings) float64 {
 	t.Helper()
-	set.Init = Tensor(mat.NewDense(len(f.start), 1, slices.Clone(f.start)), dtypes.Float64)
+	set.Init = sampler.Tensor(mat.NewDense(len(f.start), 1, slices.Clone(f.start)), dtypes.Float64)
 	r := run(t, f.lab, m, set)
 	return must(metric.Wasserstein1(flat(r.X), midpoints(len(f.start), func(p float64) float64 { return p - 0.5 })))
 }
@@ -53,14 +54,14 @@ func (f floor) w1(t *testing.T, m Method, set Settings) float64 {
 // for N <= 30 with sigma_max = 80, by Euler and by Heun, and VE is last. Its numbers are those of N steps down to Eps and
 // the posterior mean there, the first rows; with table 1's own last step, an Euler step to 0, Heun's VP falls behind at 5.
 func TestExactScoreFloors(t *testing.T) {
-	solvers := []Method{PC{Predictor: ProbabilityFlow{}}, PC{Predictor: FlowHeun{}}}
-	schedules := []Schedule{UniformSchedule, GeometricSchedule, IDDPMSchedule, PowerSchedule(7)}
+	solvers := []sampler.Method{sampler.PC{Predictor: sampler.ProbabilityFlow{}}, sampler.PC{Predictor: sampler.FlowHeun{}}}
+	schedules := []sampler.Schedule{sampler.UniformSchedule, sampler.GeometricSchedule, IDDPMSchedule, sampler.PowerSchedule(7)}
 	counts := []int{5, 10, 20, 30, 100}
 	var w1 [2][4][2]map[int]float64 // by solver, column, last step
-	for k, c := range Table1() {
+	for k, c := range Table1(0.5) {
 		f := newFloor(backend.Go(), c.Sampling, 250)
 		for i, solver := range solvers {
-			for j, set := range []Settings{{Schedule: schedules[k], Denoise: true}, {Schedule: c.Schedule}} {
+			for j, set := range []sampler.Settings{{Schedule: schedules[k], Denoise: true}, {Schedule: c.Schedule}} {
 				w1[i][k][j] = map[int]float64{}
 				row := fmt.Sprintf("%s, %s, %s:", c.Name, solver, []string{"posterior mean", "Euler step to 0"}[j])
 				for _, n := range counts {
@@ -103,10 +104,10 @@ func TestSampledFloors(t *testing.T) {
 		t.Skip("sampling noise on top of TestExactScoreFloors")
 	}
 	exact := midpoints(n, func(p float64) float64 { return p - 0.5 })
-	for k, c := range Table1() {
+	for k, c := range Table1(0.5) {
 		law := must(dist.NewUniform([]float64{-0.5}, []float64{0.5}, 0))
-		lab := must(New(b, Problem{SDE: c.Sampling, Score: score.Exact(law, c.Sampling).Score(), N: n, Shape: []int{1}}))
-		x := flat(run(t, lab, PC{Predictor: FlowHeun{}}, Settings{Steps: 100, Schedule: c.Schedule, Seed: 1}).X)
+		lab := must(sampler.New(b, sampler.Problem{SDE: c.Sampling, Score: score.Exact(law, c.Sampling).Score(), N: n, Shape: []int{1}}))
+		x := flat(run(t, lab, sampler.PC{Predictor: sampler.FlowHeun{}}, sampler.Settings{Steps: 100, Schedule: c.Schedule, Seed: 1}).X)
 		w1 := must(metric.Wasserstein1(x, exact))
 		t.Logf("%s: W1 %.4f", c.Name, w1)
 		floor := []float64{0.0004, 0.0032, 0.0001, 0.0004}[k] // without sampling noise

@@ -1,4 +1,4 @@
-package sampler
+package edm
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -35,10 +36,10 @@ func (f gaussianFlow) at(s sde.SDE, t float64) *mat.Dense {
 }
 
 // miss is the largest distance of a run's end from the exact flow, in standard deviations there.
-func (f gaussianFlow) miss(t *testing.T, lab *Sampler, m Method, set Settings) float64 {
+func (f gaussianFlow) miss(t *testing.T, lab *sampler.Sampler, m sampler.Method, set sampler.Settings) float64 {
 	t.Helper()
-	s := lab.problem.SDE
-	set.Init = Tensor(f.at(s, s.Span().T), dtypes.Float64)
+	s := lab.Problem().SDE
+	set.Init = sampler.Tensor(f.at(s, s.Span().T), dtypes.Float64)
 	r := run(t, lab, m, set)
 	last := r.Grid[set.Steps]
 	var gap mat.Dense
@@ -49,14 +50,14 @@ func (f gaussianFlow) miss(t *testing.T, lab *Sampler, m Method, set Settings) f
 
 // onLevels are three processes with the noise levels of 0.02 to 80, each with its own sigma(t) and s(t), and each one's
 // schedule.
-func onLevels(t *testing.T) (processes []sde.SDE, schedules []Schedule) {
+func onLevels(t *testing.T) (processes []sde.SDE, schedules []sampler.Schedule) {
 	ends := must(sde.TimesAtNoise(sde.VP{BetaMin: 0.1, BetaMax: 20}, []float64{0.02, 80}))
 	return []sde.SDE{
 			sde.VP{BetaMin: 0.1, BetaMax: 20, Times: sde.Span{Eps: ends[0], T: ends[1]}},
 			sde.Brownian{Times: sde.Span{Eps: 0.02 * 0.02, T: 80 * 80}},
 			sde.EDM{Times: sde.Span{Eps: 0.02, T: 80}},
-		}, []Schedule{
-			UniformSchedule, GeometricSchedule, PowerSchedule(7),
+		}, []sampler.Schedule{
+			sampler.UniformSchedule, sampler.GeometricSchedule, sampler.PowerSchedule(7),
 		}
 }
 
@@ -69,14 +70,14 @@ func TestFourAxes(t *testing.T) {
 	edm := processes[2]
 	for _, s := range processes {
 		f := must(score.Translate(score.Exact(flow.law(), edm).Score(), edm, s))
-		lab := must(New(backend.Go(), Problem{SDE: s, Score: f, N: 5, Shape: []int{1}, DType: dtypes.Float64}))
-		for _, p := range []Predictor{ProbabilityFlow{}, FlowHeun{}} {
-			m, order := PC{Predictor: p}, p.Order().Strong
+		lab := must(sampler.New(backend.Go(), sampler.Problem{SDE: s, Score: f, N: 5, Shape: []int{1}, DType: dtypes.Float64}))
+		for _, p := range []sampler.Predictor{sampler.ProbabilityFlow{}, sampler.FlowHeun{}} {
+			m, order := sampler.PC{Predictor: p}, p.Order().Strong
 			for k, from := range processes {
 				grid := must(SameNoise(schedules[k], from, s))
 				var errs []float64
 				for _, n := range []int{100, 200} {
-					errs = append(errs, flow.miss(t, lab, m, Settings{Steps: n, Schedule: grid}))
+					errs = append(errs, flow.miss(t, lab, m, sampler.Settings{Steps: n, Schedule: grid}))
 				}
 				what := fmt.Sprintf("%s on %s at the noise levels of %s, errors %.2g", m, s, from, errs)
 				if errs[1] > 1e-5 { // below, the interpolation of Translate shows
@@ -97,18 +98,18 @@ func TestFourAxes(t *testing.T) {
 // solver.
 func TestTable1Orders(t *testing.T) {
 	flow := gaussianFlow{0.5, 0.3}
-	schedules := []Schedule{UniformSchedule, GeometricSchedule, nil, PowerSchedule(7)}
+	schedules := []sampler.Schedule{sampler.UniformSchedule, sampler.GeometricSchedule, nil, sampler.PowerSchedule(7)}
 	for name, b := range backendtest.All(t) {
-		for k, c := range Table1() {
+		for k, c := range Table1(0.5) {
 			if schedules[k] == nil {
 				continue // the rounding of iDDPM's levels has no order
 			}
-			lab := must(New(b, Problem{SDE: c.Sampling, Score: score.Exact(flow.law(), c.Sampling).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
-			for _, p := range []Predictor{ProbabilityFlow{}, FlowHeun{}} {
-				m := PC{Predictor: p}
+			lab := must(sampler.New(b, sampler.Problem{SDE: c.Sampling, Score: score.Exact(flow.law(), c.Sampling).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
+			for _, p := range []sampler.Predictor{sampler.ProbabilityFlow{}, sampler.FlowHeun{}} {
+				m := sampler.PC{Predictor: p}
 				var errs []float64
 				for _, n := range []int{250, 500, 1000} {
-					errs = append(errs, flow.miss(t, lab, m, Settings{Steps: n, Schedule: schedules[k]}))
+					errs = append(errs, flow.miss(t, lab, m, sampler.Settings{Steps: n, Schedule: schedules[k]}))
 				}
 				got := math.Log2(errs[1] / errs[2])
 				t.Logf("%s: %s, %s: errors %.2e at N = 250, 500, 1000, order %.2f", name, c.Name, m, errs, got)
@@ -124,10 +125,10 @@ func TestOwnSchedule(t *testing.T) {
 	s := must(sde.FromSchedule("cubic", func(t *Node) *Node { return Reciprocal(OnePlus(t)) },
 		func(t *Node) *Node { return Mul(t, Square(t)) }, sde.Span{Eps: 0.3, T: 3}))
 	for name, b := range backendtest.All(t) {
-		lab := must(New(b, Problem{SDE: s, Score: score.Exact(flow.law(), s).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
+		lab := must(sampler.New(b, sampler.Problem{SDE: s, Score: score.Exact(flow.law(), s).Score(), N: 5, Shape: []int{1}, DType: dtypes.Float64}))
 		var errs []float64
 		for _, n := range []int{100, 200} {
-			errs = append(errs, flow.miss(t, lab, PC{Predictor: FlowHeun{}}, Settings{Steps: n}))
+			errs = append(errs, flow.miss(t, lab, sampler.PC{Predictor: sampler.FlowHeun{}}, sampler.Settings{Steps: n}))
 		}
 		closeTo(t, fmt.Sprintf("%s: order, errors %.2g", name, errs), math.Log2(errs[0]/errs[1]), 2, 0.2)
 	}

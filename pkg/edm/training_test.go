@@ -1,17 +1,24 @@
-package objective
+package edm
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
-	"github.com/scoresde/scoresde/pkg/score"
+	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -22,9 +29,8 @@ func TestTable1Weights(t *testing.T) {
 	sigmas := []float64{0.0065, 0.02, 0.5, 3, 79}
 	inverse := func(s float64) float64 { return 1 / (s * s) }
 	lambdas := []func(s float64) float64{inverse, inverse, inverse, func(s float64) float64 { return (s*s + std*std) / math.Pow(s*std, 2) }}
-	networks := []score.Parametrisation{score.KarrasVP, score.KarrasVE, score.KarrasIDDPM, score.EDM}
-	for k, dsm := range Table1(std) {
-		name := sde.Table1()[k].Name
+	for k, column := range Table1(std) {
+		name, dsm := column.Name, column.Objective
 		if err := dsm.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -32,7 +38,7 @@ func TestTable1Weights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := networks[k].Preconditioning(std, sigmas)
+		c, err := column.Network.Preconditioning(std, sigmas)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,19 +51,13 @@ func TestTable1Weights(t *testing.T) {
 			}
 		}
 	}
-	if _, err := SigmaSquared.OnDenoiser([]float64{1, 0}); err == nil || !strings.Contains(err.Error(), "noise level 1 is 0") {
-		t.Errorf("got %v", err)
-	}
-	if _, err := SigmaSquared.OnDenoiser(nil); err == nil {
-		t.Error("no levels were accepted")
-	}
 }
 
 // TestTable1Noise: the drawn noise levels follow the laws of table 1, written as distribution functions of ln sigma.
 func TestTable1Noise(t *testing.T) {
 	const n = 20000
 	limit := 1.95 / math.Sqrt(n) // alpha = 1e-3
-	u := sde.IDDPMLevels()[:1000]
+	u := IDDPMLevels()[:1000]
 	normal := distuv.Normal{Mu: -1.2, Sigma: 1.2}
 	low, high := normal.CDF(math.Log(0.002)), normal.CDF(math.Log(80))
 	cdfs := []func(sigma float64) float64{
@@ -74,8 +74,9 @@ func TestTable1Noise(t *testing.T) {
 			if name == "xla" && dtype == dtypes.Float64 {
 				continue // each law compiles, and float32 is what rounds
 			}
-			for k, dsm := range Table1(0.5) {
-				drawn := draw(t, b, dsm.SDE, dtype, n, dsm.Time)[0]
+			for k, column := range Table1(0.5) {
+				dsm := column.Objective
+				drawn := draw(t, b, dsm, dtype, n)
 				for _, w := range drawn.weight {
 					if w != 1 {
 						t.Fatalf("%s: weight %g", dsm.Time, w)
@@ -123,20 +124,40 @@ func nearestLevel(u []float64, sigma float64) int {
 	return floats.MinIdx(gaps)
 }
 
-// TestLogUniformSigma: on VE it is Uniform, and a process whose noise starts at 0 is refused.
-func TestLogUniformSigma(t *testing.T) {
-	const n = 20000
-	s := sde.VE{SigmaMin: 0.01, SigmaMax: 50}
-	drawn := draw(t, backend.Go(), s, dtypes.Float64, n, LogUniformSigma{})[0]
-	if d := distance(drawn.t, func(t float64) float64 { return (t - 1e-5) / (1 - 1e-5) }); d > 1.95/math.Sqrt(n) {
-		t.Errorf("distance to the uniform law %g", d)
-	}
-	err := DSM{SDE: sde.EDM{Times: sde.Span{Eps: 0, T: 1}}, Time: LogUniformSigma{}}.Validate()
-	if err == nil || !strings.Contains(err.Error(), "at Eps = 0 is 0") {
-		t.Errorf("got %v", err)
-	}
-	err = DSM{SDE: sde.EDM{}, Time: IDDPMSteps{}}.Validate()
+// TestIDDPMStepsRefuse: a process without the levels is refused.
+func TestIDDPMStepsRefuse(t *testing.T) {
+	err := objective.DSM{SDE: sde.EDM{}, Time: IDDPMSteps{}}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "noise level 0 is 20291") {
 		t.Errorf("got %v", err)
 	}
+}
+
+type draws struct{ t, weight []float64 }
+
+// draw takes n times from the objective's sampler, inside the body of a loop as training does.
+func draw(t *testing.T, b compute.Backend, o objective.DSM, dtype dtypes.DType, n int) draws {
+	t.Helper()
+	shape := shapes.Make(dtype, n)
+	state := []*tensors.Tensor{must(RNGStateFromSeed(21)), tensors.FromShape(shape), tensors.FromShape(shape)}
+	l := loop.New(b, nil, len(state), func(_ *model.Scope, _ *Node, state, _ []*Node) []*Node {
+		rng, at, weight := o.Time.Draw(o.SDE, state[0], Zeros(state[0].Graph(), shapes.Make(dtype, n, 2)))
+		return []*Node{rng, at, weight}
+	})
+	out, err := l.Run(0, 1, state, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return draws{host.Values(out[1]), host.Values(out[2])}
+}
+
+// distance is the Kolmogorov-Smirnov distance of the values to cdf.
+func distance(values []float64, cdf func(float64) float64) float64 {
+	sorted := append([]float64{}, values...)
+	slices.Sort(sorted)
+	worst, n := 0.0, float64(len(sorted))
+	for k, v := range sorted {
+		p := cdf(v)
+		worst = max(worst, p-float64(k)/n, float64(k+1)/n-p)
+	}
+	return worst
 }
