@@ -16,19 +16,19 @@ import (
 var (
 	// KarrasVP is that of the VP networks of Song et al.: c_out = -sigma, c_in = 1/sqrt(sigma^2 + 1) and c_noise = 999 t for
 	// the time t at which VP with beta 0.1..20 has noise sigma.
-	KarrasVP = score.NewParametrisation("karras-vp", func(alpha, sigma *Node) (skip, out, in, noise *Node) {
-		return nil, Neg(Reciprocal(sigma)), unitInput(alpha, sigma), MulScalar(vpTime(alpha, sigma), 999)
-	})
+	KarrasVP = score.Parametrisation{Name: "karras-vp", Coef: func(k score.Kernel) score.Coefficients {
+		return score.Coefficients{Out: Neg(Reciprocal(k.Sigma)), In: unitInput(k.Alpha, k.Sigma), Noise: MulScalar(vpTime(k.Alpha, k.Sigma), 999)}
+	}}
 	// KarrasVE is that of the VE networks of Song et al.: c_out = sigma, c_in = 1 and c_noise = ln(sigma/2).
-	KarrasVE = score.NewParametrisation("karras-ve", func(alpha, sigma *Node) (skip, out, in, noise *Node) {
-		noise = Log(Div(sigma, MulScalar(alpha, 2)))
-		return nil, Reciprocal(sigma), Reciprocal(alpha), noise
-	})
+	KarrasVE = score.Parametrisation{Name: "karras-ve", Coef: func(k score.Kernel) score.Coefficients {
+		noise := Log(Div(k.Sigma, MulScalar(k.Alpha, 2)))
+		return score.Coefficients{Out: Reciprocal(k.Sigma), In: Reciprocal(k.Alpha), Noise: noise}
+	}}
 	// KarrasIDDPM is that of the networks of Nichol and Dhariwal: as KarrasVP, but c_noise = 999 - j for the level u_j of
 	// IDDPMLevels, j < 1000, that is nearest to sigma.
-	KarrasIDDPM = score.NewParametrisation("karras-iddpm", func(alpha, sigma *Node) (skip, out, in, noise *Node) {
-		return nil, Neg(Reciprocal(sigma)), unitInput(alpha, sigma), iddpmStep(alpha, sigma)
-	})
+	KarrasIDDPM = score.Parametrisation{Name: "karras-iddpm", Coef: func(k score.Kernel) score.Coefficients {
+		return score.Coefficients{Out: Neg(Reciprocal(k.Sigma)), In: unitInput(k.Alpha, k.Sigma), Noise: iddpmStep(k.Alpha, k.Sigma)}
+	}}
 )
 
 // Parametrisations lists those three.

@@ -41,7 +41,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	const rows = 2000
 	b, s := backend.MustOpen(), processes[1]
 	m := &score.Model{SDE: s, Parametrisation: score.EDM, Net: nets.MLP{Width: 128, Depth: 2}, Std: 0.73, Store: model.NewStore(), Name: "memory"}
-	if err := m.Init(b, 2); err != nil {
+	if err := m.Init(2); err != nil {
 		t.Fatal(err)
 	}
 	lab := must(New(b, m.Live(), s, 2))

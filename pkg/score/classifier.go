@@ -36,7 +36,7 @@ func (c *Classifier) with(net func(in Inputs) *Node) Posterior {
 		in := Inputs{X: x, Level: t}
 		if !c.RawTime {
 			k := newKernel(c.SDE, c.Std, t)
-			in = Inputs{X: Div(x, sde.Like(k.total, x)), Level: k.logNoise()}
+			in = Inputs{X: Div(x, sde.Like(k.Total, x)), Level: k.LogNoise()}
 		}
 		logits := net(in)
 		if logits.Rank() != 2 || logits.Shape().Dim(1) != c.Classes {

@@ -19,7 +19,7 @@ func TestInit(t *testing.T) {
 		m := &score.Model{SDE: sde.OU1(), Parametrisation: score.EDM, Net: nets.MLP{Width: 4, Depth: 1}, Std: 1, Store: model.NewStore()}
 		var first float64
 		for k := range 2 {
-			if err := m.Init(b, 2); err != nil {
+			if err := m.Init(2); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			p, err := score.Exact(dist.FourGaussians(), m.SDE).Fisher(b, m.Live(), []float64{1}, 100, 1)
@@ -33,11 +33,11 @@ func TestInit(t *testing.T) {
 			}
 		}
 		pictures := &score.Model{SDE: sde.OU1(), Parametrisation: score.EDM, Net: nets.MLP{Width: 4, Depth: 1}, Std: 1, Store: model.NewStore()}
-		if err := pictures.Init(b, 8, 8, 1); err != nil {
+		if err := pictures.Init(8, 8, 1); err != nil {
 			t.Errorf("%s: examples of shape 8, 8, 1: %v", name, err)
 		}
 		bad := &score.Model{SDE: sde.OU1(), Parametrisation: score.EDM, Net: nets.MLP{}, Std: 1, Store: model.NewStore()}
-		if err := bad.Init(b, 2); err == nil {
+		if err := bad.Init(2); err == nil {
 			t.Errorf("%s: a network of no width was built", name)
 		}
 	}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -34,9 +34,18 @@ func (m *Model) Live(given ...Context) Func { return m.with(m.weights().live, gi
 
 // Init gives the weights under training random values, for data of a shape, such as 2 or 28, 28, 1, unless they have values
 // already. Loops and training do so by themselves; other executables want weights that exist.
-func (m *Model) Init(b compute.Backend, shape ...int) error {
+func (m *Model) Init(shape ...int) error {
+	if err := m.create(shape); err != nil {
+		return err
+	}
+	return loop.Initialise(m.Store)
+}
+
+// create makes the variables under training, without values.
+func (m *Model) create(shape []int) error {
 	built := fmt.Errorf("score: built")
-	exec, err := model.NewExec(b, m.Store, func(_ *model.Scope, x, t *Node) *Node {
+	exec, err := model.NewExec(backend.Go(), m.Store, func(_ *model.Scope, x, t *Node) *Node {
+		defer backend.PanicWithError()
 		m.Live()(x, t)
 		panic(built) // the graph is only there to create the variables
 	})
@@ -46,7 +55,7 @@ func (m *Model) Init(b compute.Backend, shape ...int) error {
 	if _, err := exec.Compile(shapes.Make(dtypes.Float32, append([]int{1}, shape...)...), shapes.Make(dtypes.Float32, 1)); !errors.Is(err, built) {
 		return err
 	}
-	return loop.Initialise(m.Store)
+	return nil
 }
 
 func (m *Model) with(net func(in Inputs) *Node, given []Context) Func {

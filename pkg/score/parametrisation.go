@@ -19,57 +19,61 @@ import (
 // data of size 1. The denoiser form of Karras et al.
 // (2022, arXiv 2206.00364, eq 7) has c_skip = (1 + Sigma^2 skip)/Alpha, c_out = Sigma^2 out/Alpha, c_in = in and
 // c_noise = noise.
+//
+// Others than those below are made by their two fields. The name tells trainings apart: other coefficients want another one.
 type Parametrisation struct {
 	Name string
-	coef func(k kernel) coefficients
+	Coef func(k Kernel) Coefficients
 }
 
-// kernel holds what coefficients may depend on; the nodes have the shape of t.
-type kernel struct {
-	t, alpha, sigma *Node
-	total           *Node // sqrt(alpha^2 std^2 + sigma^2): the standard deviation of x_t
-	std             float64
+// Kernel holds what coefficients may depend on; the nodes have the shape of the times T, [B] or [1].
+type Kernel struct {
+	T, Alpha, Sigma *Node
+	Total           *Node   // sqrt(Alpha^2 Std^2 + Sigma^2): the standard deviation of x_t
+	Std             float64 // of the data
 }
 
-func newKernel(s sde.SDE, std float64, t *Node) kernel {
+func newKernel(s sde.SDE, std float64, t *Node) Kernel {
 	alpha, sigma := s.Alpha(t), s.Sigma(t)
 	total := Sqrt(Add(MulScalar(Square(alpha), std*std), Square(sigma)))
-	return kernel{t, alpha, sigma, total, std}
+	return Kernel{t, alpha, sigma, total, std}
 }
 
-// logNoise is c_noise = ln(Sigma/Alpha)/4, the network's view of time.
-func (k kernel) logNoise() *Node { return MulScalar(Log(Div(k.sigma, k.alpha)), 0.25) }
+// LogNoise is c_noise = ln(Sigma/Alpha)/4, the network's view of time.
+func (k Kernel) LogNoise() *Node { return MulScalar(Log(Div(k.Sigma, k.Alpha)), 0.25) }
 
-type coefficients struct{ skip, out, in, noise *Node }
+// Coefficients are those of a parametrisation, of the shape of the times. Skip nil means 0, In nil means 1; Noise is what the
+// network sees of time.
+type Coefficients struct{ Skip, Out, In, Noise *Node }
 
 var (
 	// EDM predicts a mixture of data and noise such that the network's inputs and targets have unit variance at every t
 	// (Karras et al. 2022, Table 1, for any Alpha and Sigma).
-	EDM = Parametrisation{"edm", func(k kernel) coefficients {
-		return coefficients{
-			skip:  Neg(Reciprocal(Square(k.total))),
-			out:   Div(MulScalar(k.alpha, k.std), Mul(k.sigma, k.total)),
-			in:    Reciprocal(k.total),
-			noise: k.logNoise(),
+	EDM = Parametrisation{"edm", func(k Kernel) Coefficients {
+		return Coefficients{
+			Skip:  Neg(Reciprocal(Square(k.Total))),
+			Out:   Div(MulScalar(k.Alpha, k.Std), Mul(k.Sigma, k.Total)),
+			In:    Reciprocal(k.Total),
+			Noise: k.LogNoise(),
 		}
 	}}
 	// Epsilon predicts the noise: score = -F/Sigma (Ho et al. 2020, arXiv 2006.11239).
-	Epsilon = Parametrisation{"epsilon", func(k kernel) coefficients {
-		return coefficients{nil, Neg(Reciprocal(k.sigma)), Reciprocal(k.total), k.logNoise()}
+	Epsilon = Parametrisation{"epsilon", func(k Kernel) Coefficients {
+		return Coefficients{nil, Neg(Reciprocal(k.Sigma)), Reciprocal(k.Total), k.LogNoise()}
 	}}
 	// Data predicts the clean data x_0: score = (Alpha F - x)/Sigma^2.
-	Data = Parametrisation{"x0", func(k kernel) coefficients {
-		v := Square(k.sigma)
-		return coefficients{Neg(Reciprocal(v)), Div(k.alpha, v), Reciprocal(k.total), k.logNoise()}
+	Data = Parametrisation{"x0", func(k Kernel) Coefficients {
+		v := Square(k.Sigma)
+		return Coefficients{Neg(Reciprocal(v)), Div(k.Alpha, v), Reciprocal(k.Total), k.LogNoise()}
 	}}
 	// Velocity predicts v = Alpha noise - Sigma x_0 (Salimans and Ho 2022, arXiv 2202.00512), for any Alpha and Sigma.
-	Velocity = Parametrisation{"v", func(k kernel) coefficients {
-		v := Add(Square(k.alpha), Square(k.sigma))
-		return coefficients{Neg(Reciprocal(v)), Neg(Div(k.alpha, Mul(k.sigma, v))), Reciprocal(k.total), k.logNoise()}
+	Velocity = Parametrisation{"v", func(k Kernel) Coefficients {
+		v := Add(Square(k.Alpha), Square(k.Sigma))
+		return Coefficients{Neg(Reciprocal(v)), Neg(Div(k.Alpha, Mul(k.Sigma, v))), Reciprocal(k.Total), k.LogNoise()}
 	}}
 	// RawTime is the plain network of the first score SDE toys: it sees x and t as they are, and score = F/Sigma.
-	RawTime = Parametrisation{"raw-time", func(k kernel) coefficients {
-		return coefficients{nil, Reciprocal(k.sigma), nil, k.t}
+	RawTime = Parametrisation{"raw-time", func(k Kernel) Coefficients {
+		return Coefficients{nil, Reciprocal(k.Sigma), nil, k.T}
 	}}
 )
 
@@ -78,21 +82,12 @@ func Parametrisations() []Parametrisation {
 	return []Parametrisation{EDM, Epsilon, Data, Velocity, RawTime}
 }
 
-// NewParametrisation returns one of another name, whose coefficients, of the shape of t, follow from Alpha and Sigma. A nil
-// skip is 0; with a nil in the network sees x itself.
-func NewParametrisation(name string, coef func(alpha, sigma *Node) (skip, out, in, noise *Node)) Parametrisation {
-	return Parametrisation{name, func(k kernel) coefficients {
-		skip, out, in, noise := coef(k.alpha, k.sigma)
-		return coefficients{skip, out, in, noise}
-	}}
-}
-
 // String returns the name.
 func (p Parametrisation) String() string { return p.Name }
 
 // Validate refuses the empty parametrisation.
 func (p Parametrisation) Validate() error {
-	if p.coef == nil {
+	if p.Coef == nil {
 		return fmt.Errorf("score: empty parametrisation %q, want one of %v", p.Name, Parametrisations())
 	}
 	return nil
@@ -108,14 +103,14 @@ func (p Parametrisation) Wrap(s sde.SDE, std float64, net func(x, noise *Node) *
 		panic(fmt.Errorf("score: standard deviation of the data is %g, want > 0 and finite", std))
 	}
 	return func(x, t *Node) *Node {
-		c := p.coef(newKernel(s, std, t))
+		c := p.Coef(newKernel(s, std, t))
 		in := x
-		if c.in != nil {
-			in = sde.Times(c.in, x)
+		if c.In != nil {
+			in = sde.Times(c.In, x)
 		}
-		y := sde.Times(c.out, net(in, c.noise))
-		if c.skip != nil {
-			y = Add(y, sde.Times(c.skip, x))
+		y := sde.Times(c.Out, net(in, c.Noise))
+		if c.Skip != nil {
+			y = Add(y, sde.Times(c.Skip, x))
 		}
 		return y
 	}

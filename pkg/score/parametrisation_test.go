@@ -140,11 +140,11 @@ func TestKarrasTable1(t *testing.T) {
 		out, err := CallOnceN(backend.Go(), func(ts *Node) []*Node {
 			alpha, sigma := s.Alpha(ts), s.Sigma(ts)
 			total := Sqrt(Add(MulScalar(Square(alpha), std*std), Square(sigma)))
-			c := EDM.coef(kernel{ts, alpha, sigma, total, std})
+			c := EDM.Coef(Kernel{ts, alpha, sigma, total, std})
 			v := Square(sigma)
 			return []*Node{
 				alpha, sigma,
-				Div(AddScalar(Mul(v, c.skip), 1), alpha), Div(Mul(v, c.out), alpha), c.in, c.noise,
+				Div(AddScalar(Mul(v, c.Skip), 1), alpha), Div(Mul(v, c.Out), alpha), c.In, c.Noise,
 			}
 		}, ts)
 		if err != nil {
@@ -180,12 +180,12 @@ func TestUnitVariance(t *testing.T) {
 		out, err := CallOnceN(backend.Go(), func(ts *Node) []*Node {
 			alpha, sigma := s.Alpha(ts), s.Sigma(ts)
 			total := Sqrt(Add(MulScalar(Square(alpha), std*std), Square(sigma)))
-			c := EDM.coef(kernel{ts, alpha, sigma, total, std})
+			c := EDM.Coef(Kernel{ts, alpha, sigma, total, std})
 			// Denoising score matching wants -z/Sigma = skip x + out F with x = Alpha x_0 + Sigma z.
-			ofData := Div(Neg(Mul(c.skip, alpha)), c.out)
-			ofNoise := Div(Neg(Add(Reciprocal(sigma), Mul(c.skip, sigma))), c.out)
+			ofData := Div(Neg(Mul(c.Skip, alpha)), c.Out)
+			ofNoise := Div(Neg(Add(Reciprocal(sigma), Mul(c.Skip, sigma))), c.Out)
 			target := Add(MulScalar(Square(ofData), std*std), Square(ofNoise))
-			input := Add(MulScalar(Square(Mul(c.in, alpha)), std*std), Square(Mul(c.in, sigma)))
+			input := Add(MulScalar(Square(Mul(c.In, alpha)), std*std), Square(Mul(c.In, sigma)))
 			return []*Node{input, target}
 		}, ts)
 		if err != nil {

@@ -33,13 +33,13 @@ func (p Parametrisation) Preconditioning(std float64, sigmas []float64) (Precond
 	}
 	out, err := CallOnceN(backend.Go(), func(sigma *Node) []*Node {
 		defer backend.PanicWithError()
-		c, v := p.coef(newKernel(sde.EDM{}, std, sigma)), Square(sigma)
-		row := []*Node{OnesLike(sigma), Mul(v, c.out), OnesLike(sigma), c.noise}
-		if c.skip != nil {
-			row[0] = AddScalar(Mul(v, c.skip), 1)
+		c, v := p.Coef(newKernel(sde.EDM{}, std, sigma)), Square(sigma)
+		row := []*Node{OnesLike(sigma), Mul(v, c.Out), OnesLike(sigma), c.Noise}
+		if c.Skip != nil {
+			row[0] = AddScalar(Mul(v, c.Skip), 1)
 		}
-		if c.in != nil {
-			row[2] = c.in
+		if c.In != nil {
+			row[2] = c.In
 		}
 		return row
 	}, sigmas)

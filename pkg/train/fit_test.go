@@ -130,8 +130,18 @@ func TestFit(t *testing.T) {
 		if f.Loaded || f.Steps != cfg.Steps || f.Elapsed <= 0 {
 			t.Errorf("loaded %v, steps %d, elapsed %v", f.Loaded, f.Steps, f.Elapsed)
 		}
-		if len(steps) < 3 || !slices.IsSorted(steps) || steps[len(steps)-1] != cfg.Steps || !slices.Equal(steps, progressed) {
-			t.Errorf("OnLoss at %v, Progress at %v", steps, progressed)
+		var at []int
+		for _, p := range f.Losses {
+			at = append(at, p.Step)
+		}
+		if !slices.Equal(steps, at) || at[len(at)-1] != cfg.Steps {
+			t.Errorf("OnLoss at %v, want the points of the losses, %v", steps, at)
+		}
+		if len(progressed) < 3 || !slices.IsSorted(progressed) || progressed[len(progressed)-1] != cfg.Steps {
+			t.Errorf("Progress at %v", progressed)
+		}
+		if f.Compile <= 0 || f.Compile > f.Elapsed {
+			t.Errorf("compiled for %v of %v", f.Compile, f.Elapsed)
 		}
 		if want := 1 + 2 + 1; *calls != want { // the trial, tracing and the executable, Fisher
 			t.Errorf("built the network %d times in %d chunks, want %d", *calls, len(steps), want)

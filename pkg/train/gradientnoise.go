@@ -62,7 +62,7 @@ func GradientNoise(b compute.Backend, m *score.Model, o objective.ScoreMatching,
 	if _, err := data.check(); err != nil {
 		return Noise{}, err
 	}
-	if err := m.Init(b, data.X.Shape()...); err != nil {
+	if err := m.Init(data.X.Shape()...); err != nil {
 		return Noise{}, fmt.Errorf("train: GradientNoise: %w", err)
 	}
 	blocks, err := gradientBlocks(b, m, o, data, set)

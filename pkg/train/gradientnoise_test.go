@@ -34,7 +34,7 @@ func (slope) String() string { return "slope" }
 func sloped(t *testing.T, b compute.Backend, s sde.SDE, w float32) *score.Model {
 	t.Helper()
 	m := &score.Model{SDE: s, Parametrisation: score.RawTime, Net: slope{}, Std: 1, Store: model.NewStore(), Name: "slope"}
-	if err := m.Init(b, 1); err != nil {
+	if err := m.Init(1); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Store.GetVariable(m.Scope() + "/w").SetValue(tensors.FromValue([][]float32{{w}})); err != nil {

@@ -52,13 +52,14 @@ func (t *training) run(ctx context.Context, set Settings) error {
 		if bad := tensors.ToScalar[int32](state[stateBadStep]); bad >= 0 {
 			log.Steps = int(bad)
 			err := fmt.Errorf("train: loss or gradient is not finite at step %d; the weights before it are kept", bad)
-			return errors.Join(err, t.note(sums), t.saveNow())
+			return errors.Join(err, t.note(set, sums), t.saveNow())
 		}
 		mean := (total(sums) - known) / float64(to-log.Steps)
 		log.Steps, known = to, total(sums)
 		took := time.Since(start)
 		log.Elapsed += took
-		if err := errors.Join(t.note(sums), t.saver.Failed()); err != nil {
+		log.Compile = steps.compiled()
+		if err := errors.Join(t.note(set, sums), t.saver.Failed()); err != nil {
 			return err
 		}
 		t.report(set, mean)

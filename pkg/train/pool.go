@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -44,6 +45,9 @@ func (s *stepper) compile(b compute.Backend) *stepper {
 	s.backend, s.loop = b, loop.New(b, s.store, states, s.step)
 	return s
 }
+
+// compiled is how long that took, 0 before the first use.
+func (s *stepper) compiled() time.Duration { return s.loop.Compiled() }
 
 // stepper is the one of the run: its own, or that of the pool for its form.
 func (t *training) stepper(set Settings, inputs []*tensors.Tensor) (*stepper, error) {

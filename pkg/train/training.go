@@ -22,7 +22,7 @@ type Settings struct {
 	Backend  compute.Backend                    // nil: backend.Open()
 	Dir      string                             // folder of the runs; empty: runs under run.Results()
 	Progress func(done, total int, note string) // called a few times per second
-	OnLoss   func(step int, loss float64)       // called with the mean loss of each chunk of steps
+	OnLoss   func(step int, loss float64)       // called with each point of RunLog.Losses, some time after its step
 
 	CheckpointEvery int // steps from one checkpoint to the next; 0: one every 30 s
 

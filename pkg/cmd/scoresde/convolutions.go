@@ -125,7 +125,7 @@ func newHandStep(l *lab, net convNet) (*handStep, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Init(l.backend, pictureSide*pictureSide); err != nil {
+	if err := m.Init(pictureSide * pictureSide); err != nil {
 		return nil, err
 	}
 	return &handStep{exec, noise.State(1, 0), sampler.Tensor(randomPictures(pictures), dtypes.Float32)}, nil

@@ -24,7 +24,7 @@ func exactLikelihood(l *lab) (benchmark, error) {
 		return benchmark{}, err
 	}
 	m := score.Model{SDE: pcProcess, Parametrisation: score.EDM, Net: net, Std: 0.7, Store: store}
-	if err := m.Init(l.backend, dim); err != nil {
+	if err := m.Init(dim); err != nil {
 		return benchmark{}, err
 	}
 	lab, err := likelihood.New(l.backend, m.Live(), pcProcess, dim)

@@ -7,6 +7,8 @@ package loop
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -35,6 +37,7 @@ type Loop struct {
 	vars    []*model.Variable
 	traced  bool
 	builds  int
+	took    time.Duration // of the compilation
 }
 
 // New prepares a loop whose state has the given number of tensors. store holds the variables that step uses and may
@@ -65,6 +68,9 @@ func (l *Loop) Until(k int) *Loop {
 	return l
 }
 
+// Compiled is how long the compilation took, 0 before the first Run.
+func (l *Loop) Compiled() time.Duration { return l.took }
+
 // Builds is the number of executables built so far: 1 after any number of Runs with the same shapes.
 func (l *Loop) Builds() int { return l.builds }
 
@@ -81,7 +87,7 @@ func (l *Loop) Run(from, to int, state, inputs []*tensors.Tensor) ([]*tensors.Te
 		return nil, err
 	}
 	if l.exec == nil {
-		if err := l.build(); err != nil {
+		if err := l.build(state, inputs); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +128,7 @@ func (l *Loop) Create(state, inputs []*tensors.Tensor) error {
 
 // build creates the executable of a step that was traced beforehand, because a While body can only use variables that
 // exist and are passed to it as loop state.
-func (l *Loop) build() error {
+func (l *Loop) build(state, inputs []*tensors.Tensor) error {
 	exec, err := model.NewExec(l.backend, l.store, func(scope *model.Scope, args []*Node) []*Node {
 		l.builds++
 		if l.device {
@@ -133,8 +139,23 @@ func (l *Loop) build() error {
 	if err != nil {
 		return err
 	}
-	l.exec = exec
+	start := time.Now()
+	if _, err := exec.Compile(shapesOf([]*tensors.Tensor{bound, bound}, state, inputs)...); err != nil {
+		return err
+	}
+	l.exec, l.took = exec, time.Since(start)
 	return nil
+}
+
+var bound = tensors.FromScalar(int32(0)) // of the iterations: its shape is that of any
+
+// shapesOf are the shapes of arguments.
+func shapesOf(lists ...[]*tensors.Tensor) []shapes.Shape {
+	var all []shapes.Shape
+	for _, t := range slices.Concat(lists...) {
+		all = append(all, t.Shape())
+	}
+	return all
 }
 
 var errTraced = errors.New("loop: traced")
@@ -166,12 +187,8 @@ func (l *Loop) trace(state, inputs []*tensors.Tensor) error {
 	if err != nil {
 		return err
 	}
-	args := []shapes.Shape{tensors.FromScalar(int32(0)).Shape()}
-	for _, t := range append(append([]*tensors.Tensor{}, state...), inputs...) {
-		args = append(args, t.Shape())
-	}
 	l.vars = nil
-	if _, err := exec.Compile(args...); !traced {
+	if _, err := exec.Compile(shapesOf([]*tensors.Tensor{bound}, state, inputs)...); !traced {
 		return err
 	}
 	for _, s := range l.stores {
