@@ -31,6 +31,16 @@ func (d DPS) String() string {
 	return fmt.Sprintf("DPS (%s, %s, step %s)", d.Predictor, d.Observation, d.Step)
 }
 
+// dpsKey is a DPS by its parts: observation and step enter graphs as inputs of their own.
+type dpsKey struct {
+	predictor   any
+	observation *Observation
+	step        *Scale
+}
+
+// Key is made of that of the predictor, the observation and the step.
+func (d DPS) Key() any { return dpsKey{d.Predictor.Key(), d.Observation, d.Step} }
+
 // Order claims none.
 func (d DPS) Order() sampler.Order { return sampler.Order{} }
 

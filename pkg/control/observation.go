@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync/atomic"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
@@ -27,8 +26,6 @@ type Observation struct {
 	known *score.Input // the values of the coordinates, [1, r] or [N, r]
 }
 
-var observations atomic.Int64 // made so far: methods of one sampler are told apart by their names
-
 // Observe returns the observation y = A x + noise n: a = A is [m, d], y is [1, m] for one observation that all samples
 // share, or [N, m] with one for each sample. noise is a standard deviation; with noise 0 the rows of A must be
 // independent. Errors: sizes, values that are not finite, noise < 0, A = 0, and for noise 0 rows that depend on each
@@ -42,7 +39,7 @@ func Observe(a mat.Matrix, noise float64, y mat.Matrix) (*Observation, error) {
 		return nil, fmt.Errorf("control: noise of the observation is %g, want a finite number >= 0", noise)
 	}
 	o := &Observation{
-		name: fmt.Sprintf("observation %d: %d of %d coordinates, noise %.3g", observations.Add(1), m, d, noise),
+		name: fmt.Sprintf("observation: %d of %d coordinates, noise %.3g", m, d, noise),
 		a:    mat.DenseCopyOf(a), noise: noise,
 	}
 	if err := o.decompose(y); err != nil {
@@ -164,7 +161,7 @@ func (o *Observation) Exact(law dist.Mixture, y []float64) (posterior dist.Mixtu
 	return law.Observe(o.a, o.noise, y)
 }
 
-// String names the observation; no two have the same name.
+// String says how many coordinates are observed, with which noise.
 func (o *Observation) String() string {
 	if o == nil {
 		return "no observation"

@@ -24,6 +24,16 @@ func (r RePaint) String() string {
 	return fmt.Sprintf("RePaint x %d (%s, %s)", r.Resamples, r.Predictor, r.Observation)
 }
 
+// repaintKey is a RePaint by its parts.
+type repaintKey struct {
+	predictor   any
+	observation *Observation
+	resamples   int
+}
+
+// Key is made of that of the predictor, the observation and the repetitions.
+func (r RePaint) Key() any { return repaintKey{r.Predictor.Key(), r.Observation, r.Resamples} }
+
 // Order claims none: the method is biased.
 func (r RePaint) Order() sampler.Order { return sampler.Order{} }
 

@@ -65,6 +65,15 @@ func (r Replace) String() string {
 	return fmt.Sprintf("%s with replacement (%s)", r.Predictor, r.Observation)
 }
 
+// replaceKey is a Replace or ReplaceCorrected by its parts.
+type replaceKey struct {
+	part        any
+	observation *Observation
+}
+
+// Key is made of that of the predictor and the observation.
+func (r Replace) Key() any { return replaceKey{r.Predictor.Key(), r.Observation} }
+
 // Order claims none: the method is biased.
 func (r Replace) Order() sampler.Order { return sampler.Order{} }
 
@@ -88,6 +97,9 @@ type ReplaceCorrected struct {
 func (r ReplaceCorrected) String() string {
 	return fmt.Sprintf("%s with replacement (%s)", r.Corrector, r.Observation)
 }
+
+// Key is made of that of the corrector and the observation.
+func (r ReplaceCorrected) Key() any { return replaceKey{r.Corrector.Key(), r.Observation} }
 
 // Validate refuses missing parts and an observation with noise.
 func (r ReplaceCorrected) Validate() error { return checkReplacement(r.Corrector, r.Observation) }

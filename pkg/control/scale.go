@@ -9,7 +9,6 @@ package control
 import (
 	"fmt"
 	"math"
-	"sync/atomic"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
@@ -19,19 +18,14 @@ import (
 
 // Scale is the strength w >= 0 of a guidance: 0 leaves the unconditional score, 1 gives the conditional one, more
 // overdoes it.
-type Scale struct {
-	input  *score.Input
-	number int64 // methods of one sampler are told apart by their names
-}
-
-var scales atomic.Int64 // made so far
+type Scale struct{ input *score.Input }
 
 // NewScale returns a scale, or an error if w is negative or not finite.
 func NewScale(w float64) (*Scale, error) {
 	if err := checkScale(w); err != nil {
 		return nil, err
 	}
-	return &Scale{score.NewScalar(w), scales.Add(1)}, nil
+	return &Scale{score.NewScalar(w)}, nil
 }
 
 // Set changes the scale; errors as in NewScale.
@@ -49,12 +43,12 @@ func checkScale(w float64) error {
 	return nil
 }
 
-// String names the scale; no two have the same name. The nil Scale is "1".
+// String is the scale as a number. The nil Scale is "1".
 func (s *Scale) String() string {
 	if s == nil {
 		return "1"
 	}
-	return fmt.Sprintf("scale %d", s.number)
+	return fmt.Sprintf("%g", s.input.Value().At(0, 0))
 }
 
 // node is the scale, [1, 1], or 1 for the nil Scale.

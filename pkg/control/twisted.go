@@ -3,7 +3,6 @@ package control
 import (
 	"fmt"
 	"math"
-	"sync/atomic"
 
 	. "github.com/gomlx/gomlx/core/graph"
 
@@ -26,23 +25,30 @@ import (
 type Twisted struct {
 	Kernel    sampler.Gaussian
 	Threshold float64 // a group is resampled when its effective sample size falls below Threshold times its particles, in [0, 1]; 0: never
-	twist     score.LogDensity
-	particles int   // of a group
-	number    int64 // of this twist: methods of one sampler are told apart by their names
+	twist     *score.LogDensity
+	particles int // of a group
 }
-
-var twists atomic.Int64 // made so far
 
 // NewTwisted returns the sampler with groups of the given number of particles, which must divide the number of samples,
 // the reverse diffusion kernel, and resampling below half the particles.
 func NewTwisted(twist score.LogDensity, particles int) *Twisted {
-	return &Twisted{sampler.ReverseDiffusion{}, 0.5, twist, particles, twists.Add(1)}
+	return &Twisted{sampler.ReverseDiffusion{}, 0.5, &twist, particles}
 }
 
-// String names kernel and particles; no two made by NewTwisted have the same name.
+// String names kernel and particles.
 func (w *Twisted) String() string {
-	return fmt.Sprintf("twist %d of %s, %d particles", w.number, w.Kernel, w.particles)
+	return fmt.Sprintf("twisted %s, %d particles", w.Kernel, w.particles)
 }
+
+// twistedKey is a Twisted without its threshold.
+type twistedKey struct {
+	kernel    any
+	twist     *score.LogDensity
+	particles int
+}
+
+// Key is made of that of the kernel, the twist that NewTwisted was given, by pointer, and the number of particles.
+func (w *Twisted) Key() any { return twistedKey{w.Kernel.Key(), w.twist, w.particles} }
 
 // Knobs is the threshold.
 func (w *Twisted) Knobs() []float64 { return []float64{w.Threshold} }
@@ -50,7 +56,7 @@ func (w *Twisted) Knobs() []float64 { return []float64{w.Threshold} }
 // Validate names what cannot be used.
 func (w *Twisted) Validate() error {
 	switch {
-	case w.twist == nil:
+	case w.twist == nil || *w.twist == nil:
 		return fmt.Errorf("control: Twisted has no twist, want NewTwisted with a log likelihood")
 	case w.particles < 2:
 		return fmt.Errorf("control: Twisted got %d particles, want >= 2", w.particles)
@@ -96,7 +102,7 @@ func (w *Twisted) Begin(p *sampler.Problem, x, t *Node, _ []*Node) []*Node {
 // look evaluates score, log twist and its gradient at once. Where the gradient is not finite, as where the twist is 0, it
 // becomes 0: the weights are right for any pull, and only a finite one leaves a state that can go on.
 func (w *Twisted) look(p *sampler.Problem, x, t *Node) (logTwist, score, pull *Node) {
-	logTwist = w.twist(x, t)
+	logTwist = (*w.twist)(x, t)
 	if logTwist.Rank() != 1 || logTwist.Shape().Dim(0) != p.N {
 		panic(fmt.Errorf("control: the twist returned %s, want log p(y|x) of each of the %d samples", logTwist.Shape(), p.N))
 	}

@@ -396,9 +396,9 @@ func TestTwistedErrors(t *testing.T) {
 			{"Threshold = -0.1", func(w *Twisted) { w.Threshold = -0.1 }},
 			{"Threshold = 1.1", func(w *Twisted) { w.Threshold = 1.1 }},
 			{"Threshold = NaN", func(w *Twisted) { w.Threshold = nan }},
-			{"no twist", func(w *Twisted) { w.twist = nil }},
+			{"no twist", func(w *Twisted) { *w.twist = nil }},
 			{"Kernel is nil", func(w *Twisted) { w.Kernel = nil }},
-			{"want log p(y|x) of each of the 30 samples", func(w *Twisted) { w.twist = func(x, _ *Node) *Node { return x } }},
+			{"want log p(y|x) of each of the 30 samples", func(w *Twisted) { *w.twist = func(x, _ *Node) *Node { return x } }},
 		} {
 			w := NewTwisted(flat, 10)
 			c.change(w)
@@ -414,10 +414,10 @@ func TestTwistedErrors(t *testing.T) {
 			"nothing": nil, "a predictor's": run(t, lab, predict, sampler.Settings{Steps: 3}), "half a result": {X: result.X, Aux: result.Aux[:3]},
 		} {
 			_, err := w.Population(foreign)
-			refused(t, what, err, "the result is not one of twist")
+			refused(t, what, err, "the result is not one of twisted")
 		}
 		_, err := NewTwisted(flat, 15).Population(result)
-		refused(t, "groups of another size", err, "the result is not one of twist")
+		refused(t, "groups of another size", err, "the result is not one of twisted")
 	}
 }
 

@@ -153,9 +153,12 @@ func (s *Sampler) depart(set Settings) ([]*tensors.Tensor, error) {
 	return state, nil
 }
 
+// adaptiveSteps is the key of the loop that is no Method's.
+type adaptiveSteps struct{}
+
 // wander runs the loop until nothing is walking. An error comes with the state so far if that is of use.
 func (s *Sampler) wander(ctx context.Context, tol Tolerance, set Settings, state []*tensors.Tensor) ([]*tensors.Tensor, error) {
-	const key = "adaptive"
+	key := loopKey{method: adaptiveSteps{}}
 	if s.loops[key] == nil {
 		s.loops[key] = loop.New(s.backend, nil, walkStates, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
 			return s.walk(state, inputs)

@@ -82,6 +82,7 @@ func checkRows(what string, m mat.Matrix) error {
 type forward struct{}
 
 func (forward) String() string   { return "forward Euler-Maruyama" }
+func (forward) Key() any         { return forward{} }
 func (forward) Knobs() []float64 { return nil }
 func (forward) Validate() error  { return nil }
 func (forward) NFE() int         { return 0 }

@@ -17,6 +17,7 @@ import (
 type memory struct{ scale float64 }
 
 func (memory) String() string     { return "memory" }
+func (memory) Key() any           { return memory{} }
 func (m memory) Knobs() []float64 { return []float64{m.scale} }
 func (memory) Validate() error    { return nil }
 func (memory) NFE() int           { return 0 }

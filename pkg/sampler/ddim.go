@@ -16,6 +16,9 @@ type DDIM struct{}
 // String returns "DDIM".
 func (DDIM) String() string { return "DDIM" }
 
+// Key is the value itself.
+func (DDIM) Key() any { return DDIM{} }
+
 // Order is 1.
 func (DDIM) Order() Order { return Order{Strong: 1, Weak: 1} }
 

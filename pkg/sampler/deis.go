@@ -17,6 +17,9 @@ type DEIS struct{}
 // String returns "DEIS (order 2)".
 func (DEIS) String() string { return "DEIS (order 2)" }
 
+// Key is the value itself.
+func (DEIS) Key() any { return DEIS{} }
+
 // Order is 2.
 func (DEIS) Order() Order { return Order{Strong: 2, Weak: 2} }
 

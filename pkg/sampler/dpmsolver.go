@@ -13,6 +13,9 @@ type DPMSolver2S struct{}
 // String returns "DPM-Solver++(2S)".
 func (DPMSolver2S) String() string { return "DPM-Solver++(2S)" }
 
+// Key is the value itself.
+func (DPMSolver2S) Key() any { return DPMSolver2S{} }
+
 // Order is 2.
 func (DPMSolver2S) Order() Order { return Order{Strong: 2, Weak: 2} }
 
@@ -36,6 +39,9 @@ type DPMSolver2M struct{}
 
 // String returns "DPM-Solver++(2M)".
 func (DPMSolver2M) String() string { return "DPM-Solver++(2M)" }
+
+// Key is the value itself.
+func (DPMSolver2M) Key() any { return DPMSolver2M{} }
 
 // Order is 2.
 func (DPMSolver2M) Order() Order { return Order{Strong: 2, Weak: 2} }

@@ -32,6 +32,9 @@ type Family struct {
 // String returns the name, without the ratio.
 func (Family) String() string { return "family of equal marginals" }
 
+// Key is the same for every ratio.
+func (Family) Key() any { return Family{} }
+
 // Order is weak 1, and strong 1 too, since the noise does not depend on x.
 func (Family) Order() Order { return Order{Strong: 1, Weak: 1} }
 

@@ -222,7 +222,7 @@ func TestFamilyRefuses(t *testing.T) {
 	for says, m := range map[string]Method{
 		"Ratio = -1": Family{-1}, "Ratio = NaN": Family{math.NaN()}, "Ratio = +Inf": Family{math.Inf(1)},
 		"Eta = -0.1": StochasticDDIM{-0.1}, "Eta = 1.1": StochasticDDIM{1.1}, "Eta = NaN": StochasticDDIM{math.NaN()},
-		"want a name and coefficients": PC{Predictor: Rule{Name: "empty"}},
+		"want a name and coefficients": PC{Predictor: &Rule{Name: "empty"}},
 	} {
 		if _, err := lab.Run(context.Background(), m, Settings{Steps: 2}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want an error that says %q", err, says)

@@ -20,6 +20,9 @@ type ProbabilityFlow struct{}
 // String returns "probability-flow Euler".
 func (ProbabilityFlow) String() string { return "probability-flow Euler" }
 
+// Key is the value itself.
+func (ProbabilityFlow) Key() any { return ProbabilityFlow{} }
+
 // Order is 1.
 func (ProbabilityFlow) Order() Order { return Order{Strong: 1, Weak: 1} }
 

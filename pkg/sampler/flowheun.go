@@ -23,6 +23,9 @@ type FlowHeun struct{}
 // String returns "probability-flow Heun".
 func (FlowHeun) String() string { return "probability-flow Heun" }
 
+// Key is the value itself.
+func (FlowHeun) Key() any { return FlowHeun{} }
+
 // Order is 2.
 func (FlowHeun) Order() Order { return Order{Strong: 2, Weak: 2} }
 

@@ -26,6 +26,12 @@ func (h Heun) String() string {
 	return "Heun (EDM)"
 }
 
+// heunKey is Heun without the value of the churn.
+type heunKey struct{ churns bool }
+
+// Key says whether there is churn.
+func (h Heun) Key() any { return heunKey{h.Churn > 0} }
+
 // Order is 2 without churn.
 func (h Heun) Order() Order { return Order{Strong: 2, Weak: 2} }
 

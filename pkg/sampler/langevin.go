@@ -57,6 +57,9 @@ func Correctors(snr float64) []Corrector {
 // String names the corrector and its rule.
 func (l Langevin) String() string { return fmt.Sprintf("Langevin (%s)", l.Norm) }
 
+// Key is the rule, without the SNR.
+func (l Langevin) Key() any { return Langevin{Norm: l.Norm} }
+
 // Knobs is the SNR.
 func (l Langevin) Knobs() []float64 { return []float64{l.SNR} }
 

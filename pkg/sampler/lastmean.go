@@ -88,7 +88,7 @@ func (m PC) last(p Problem, rng, x, t *Node, knobs []*Node) *Node {
 // not finite.
 func (s *Sampler) finish(m PC, r *Result, seed int64) error {
 	start := time.Now()
-	exec := s.lasts[m.String()]
+	exec := s.lasts[m.Key()]
 	if exec == nil {
 		var err error
 		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng, x, t, knobs *Node) []*Node {
@@ -99,7 +99,7 @@ func (s *Sampler) finish(m PC, r *Result, seed int64) error {
 		if err != nil {
 			return err
 		}
-		s.lasts[m.String()] = exec
+		s.lasts[m.Key()] = exec
 	}
 	t := r.Grid[len(r.Grid)-1]
 	out, err := exec.Call(noise.State(seed, lastStream), r.X, s.problem.column(t), s.knobs(m))

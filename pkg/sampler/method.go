@@ -9,9 +9,11 @@ import (
 
 // Method advances a batch by one step of the grid.
 type Method interface {
-	// String names the structure of the method, without the values of its knobs: methods of equal String share one
-	// executable.
+	// String names the structure of the method, without the values of its knobs.
 	String() string
+	// Key is comparable, and equal for methods that build the same graphs: these share one executable. The values of knobs are
+	// no part of it, and functions, which cannot be compared, are known by the pointer to what holds them.
+	Key() any
 	// Knobs are the numbers that enter the executable as inputs.
 	Knobs() []float64
 	// Validate reports knobs out of range.
@@ -37,6 +39,8 @@ type Order struct{ Strong, Weak float64 }
 // Predictor takes a state from t to an earlier tNext.
 type Predictor interface {
 	String() string
+	// Key is that of Method.
+	Key() any
 	Order() Order
 	NFE() int
 	// Predict returns the state at tNext and its mean, the same without the last noise.
@@ -46,6 +50,8 @@ type Predictor interface {
 // Corrector moves a state at fixed time towards p_t.
 type Corrector interface {
 	String() string
+	// Key is that of Method.
+	Key() any
 	Knobs() []float64
 	Validate() error
 	// Correct takes one step at time t [1]. a [1] is the coefficient of x in the forward transition over the present step
@@ -83,6 +89,25 @@ func (m PC) String() string {
 		return c + ", " + p
 	}
 	return p + ", " + c
+}
+
+// pcKey is a PC by its parts.
+type pcKey struct {
+	predictor, corrector any
+	corrections          int
+	first                bool
+}
+
+// Key is made of those of predictor and corrector.
+func (m PC) Key() any {
+	var key pcKey
+	if m.Predictor != nil {
+		key.predictor = m.Predictor.Key()
+	}
+	if m.Corrector != nil {
+		key.corrector, key.corrections, key.first = m.Corrector.Key(), m.corrections(), m.CorrectorFirst
+	}
+	return key
 }
 
 // Knobs are those of the corrector.

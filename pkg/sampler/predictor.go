@@ -40,6 +40,9 @@ type EulerMaruyama struct{}
 // String returns "Euler-Maruyama".
 func (EulerMaruyama) String() string { return "Euler-Maruyama" }
 
+// Key is the value itself.
+func (EulerMaruyama) Key() any { return EulerMaruyama{} }
+
 // Order is weak 1, and strong 1 too, since the noise does not depend on x.
 func (EulerMaruyama) Order() Order { return Order{Strong: 1, Weak: 1} }
 
@@ -70,6 +73,9 @@ type ReverseDiffusion struct{}
 // String returns "reverse diffusion".
 func (ReverseDiffusion) String() string { return "reverse diffusion" }
 
+// Key is the value itself.
+func (ReverseDiffusion) Key() any { return ReverseDiffusion{} }
+
 // Order is weak 1 and strong 1, as an Euler scheme with exact noise.
 func (ReverseDiffusion) Order() Order { return Order{Strong: 1, Weak: 1} }
 
@@ -97,6 +103,9 @@ type Ancestral struct{}
 
 // String returns "ancestral".
 func (Ancestral) String() string { return "ancestral" }
+
+// Key is the value itself.
+func (Ancestral) Key() any { return Ancestral{} }
 
 // Order is weak 1, strong 1, both only once steps are shorter than the time left to t = 0: before that, where
 // Sigma(tNext)/Sigma(t) is far from 1, errors fall as the square root of the step.

@@ -18,8 +18,8 @@ import (
 // decoder is the sampling rule of Huang's slides, level 1: x_{k-1} = (x_k - share eps)/A_k + std z with x_k = A_k x_{k-1} +
 // B_k z and eps = -beta_k score the mean of all noise in x_k, of size beta_k. The share of B_k alone is B_k^2/beta_k; the
 // slides print B_k (E21).
-func decoder(name string, printed, wide bool) Rule {
-	return Rule{Name: name, Coefficients: func(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
+func decoder(name string, printed, wide bool) *Rule {
+	return &Rule{Name: name, Coefficients: func(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
 		a, b := sde.Transition(s, t, tNext)
 		share, std := Div(Square(b), s.Sigma(t)), b
 		if printed {

@@ -22,11 +22,17 @@ import (
 type Sampler struct {
 	backend compute.Backend
 	problem Problem
-	loops   map[string]*loop.Loop
-	begins  map[string]*model.Exec
+	loops   map[loopKey]*loop.Loop
+	begins  map[any]*model.Exec // by Method.Key
 	prior   *model.Exec
 	tweedie *model.Exec
-	lasts   map[string]*model.Exec
+	lasts   map[any]*model.Exec // by Method.Key
+}
+
+// loopKey names a loop.
+type loopKey struct {
+	method any // Method.Key
+	host   bool
 }
 
 // New prepares to sample a problem on a backend.
@@ -38,7 +44,7 @@ func New(b compute.Backend, p Problem) (*Sampler, error) {
 		return nil, err
 	}
 	return &Sampler{
-		backend: b, problem: p, loops: map[string]*loop.Loop{}, begins: map[string]*model.Exec{}, lasts: map[string]*model.Exec{},
+		backend: b, problem: p, loops: map[loopKey]*loop.Loop{}, begins: map[any]*model.Exec{}, lasts: map[any]*model.Exec{},
 	}, nil
 }
 
@@ -176,7 +182,7 @@ func (s *Sampler) begin(m Method, x *tensors.Tensor, t float64, knobs *tensors.T
 	if !ok {
 		return nil, nil
 	}
-	exec := s.begins[m.String()]
+	exec := s.begins[m.Key()]
 	if exec == nil {
 		var err error
 		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, x, t, knobs *Node) []*Node {
@@ -186,7 +192,7 @@ func (s *Sampler) begin(m Method, x *tensors.Tensor, t float64, knobs *tensors.T
 		if err != nil {
 			return nil, err
 		}
-		s.begins[m.String()] = exec
+		s.begins[m.Key()] = exec
 	}
 	return exec.Call(x, s.problem.column(t), knobs)
 }
@@ -205,7 +211,7 @@ func at(table, index *Node) *Node { return Gather(table, Reshape(index, 1, 1)) }
 
 // loop returns the loop for methods of m's structure, whose state has the given number of tensors.
 func (s *Sampler) loop(m Method, host bool, states int) *loop.Loop {
-	key := fmt.Sprintf("%s, host %t", m, host)
+	key := loopKey{m.Key(), host}
 	if l := s.loops[key]; l != nil {
 		return l
 	}

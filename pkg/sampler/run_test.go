@@ -205,6 +205,7 @@ func TestOrderOfParts(t *testing.T) {
 type double struct{}
 
 func (double) String() string { return "double" }
+func (double) Key() any       { return double{} }
 func (double) Order() Order   { return Order{} }
 func (double) NFE() int       { return 0 }
 func (double) Predict(_ *Problem, rng, x, _, _ *Node) (newRNG, next, mean *Node) {
@@ -214,6 +215,7 @@ func (double) Predict(_ *Problem, rng, x, _, _ *Node) (newRNG, next, mean *Node)
 type addOne struct{}
 
 func (addOne) String() string   { return "add one" }
+func (addOne) Key() any         { return addOne{} }
 func (addOne) Knobs() []float64 { return nil }
 func (addOne) Validate() error  { return nil }
 func (addOne) Correct(_ *Problem, rng, x, _, _ *Node, _ []*Node) (newRNG, next *Node) {
@@ -279,7 +281,7 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestNames: different structures must not share an executable, different knobs must.
+// TestNames: different structures have different names, different knobs do not.
 func TestNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, group := range methods() {

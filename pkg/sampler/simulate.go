@@ -35,18 +35,19 @@ func Simulate(ctx context.Context, b compute.Backend, data mat.Matrix, process s
 		return nil, err
 	}
 	set.Init = Tensor(data, lab.problem.dtype())
-	return lab.follow(ctx, simulated{process}, grid, set)
+	return lab.follow(ctx, &simulated{process}, grid, set)
 }
 
 // simulated is a step of a process forward along a rising grid.
 type simulated struct{ process sde.Nonlinear }
 
-func (m simulated) String() string { return "simulated " + m.process.String() }
-func (simulated) Knobs() []float64 { return nil }
-func (simulated) Validate() error  { return nil }
-func (simulated) NFE() int         { return 0 }
+func (m *simulated) String() string { return "simulated " + m.process.String() }
+func (m *simulated) Key() any       { return m }
+func (*simulated) Knobs() []float64 { return nil }
+func (*simulated) Validate() error  { return nil }
+func (*simulated) NFE() int         { return 0 }
 
-func (m simulated) Step(_ *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRNG, next *Node, newAux []*Node) {
+func (m *simulated) Step(_ *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRNG, next *Node, newAux []*Node) {
 	rng, z := noise.Normal(rng, x.Shape())
 	return rng, m.process.Step(x, t, Sub(tNext, t), z), nil
 }
@@ -60,13 +61,18 @@ func (m simulated) Step(_ *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRN
 //
 // A drift that pulls inwards faster than linearly pushes outwards just as fast in reverse, where only the score holds the
 // samples: a learned score that is too flat beyond its data lets single ones escape to infinity (Status NonFinite).
+//
+// It is used by pointer, by which it is known: one made twice compiles twice.
 type ReverseOf struct{ Process sde.Nonlinear }
 
 // String names the scheme and the process.
-func (r ReverseOf) String() string { return "Euler-Maruyama for " + r.Process.String() }
+func (r *ReverseOf) String() string { return "Euler-Maruyama for " + r.Process.String() }
+
+// Key is the pointer.
+func (r *ReverseOf) Key() any { return r }
 
 // Validate refuses an unusable process.
-func (r ReverseOf) Validate() error {
+func (r *ReverseOf) Validate() error {
 	if err := r.Process.Validate(); err != nil {
 		return fmt.Errorf("sampler: ReverseOf.Process: %w", err)
 	}
@@ -74,13 +80,13 @@ func (r ReverseOf) Validate() error {
 }
 
 // Order is weak 1 and strong 1, since the noise does not depend on x.
-func (ReverseOf) Order() Order { return Order{Strong: 1, Weak: 1} }
+func (*ReverseOf) Order() Order { return Order{Strong: 1, Weak: 1} }
 
 // NFE is 1.
-func (ReverseOf) NFE() int { return 1 }
+func (*ReverseOf) NFE() int { return 1 }
 
 // Predict implements Predictor.
-func (r ReverseOf) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (r *ReverseOf) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
 	if got, want := p.SDE.Span(), r.Process.Span(); got != want {
 		panic(fmt.Errorf("sampler: %s: Problem.SDE %s has times [%g, %g], want those of the process, [%g, %g]",
 			r, p.SDE, got.Eps, got.T, want.Eps, want.T))

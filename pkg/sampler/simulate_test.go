@@ -70,7 +70,7 @@ func TestReverseOfAffine(t *testing.T) {
 	for _, s := range []sde.SDE{sde.VE{SigmaMin: 0.01, SigmaMax: 4}, sde.VP{BetaMin: 0.1, BetaMax: 20}} {
 		p := Problem{SDE: s, Score: curved, N: 3, Shape: []int{1}}
 		x := []float64{-1, 0.2, 1.7}
-		mean, next, _ := newStepper(ReverseOf{sde.Affine(s)}, p).at(x, []float64{0.62}, []float64{0.6})
+		mean, next, _ := newStepper(&ReverseOf{sde.Affine(s)}, p).at(x, []float64{0.62}, []float64{0.6})
 		wantMean, wantNext, _ := newStepper(EulerMaruyama{}, p).at(x, []float64{0.62}, []float64{0.6})
 		for i := range x {
 			closeTo(t, s.String()+": mean", mean[i], wantMean[i], 1e-12*(1+math.Abs(wantMean[i])))
@@ -78,7 +78,7 @@ func TestReverseOfAffine(t *testing.T) {
 		}
 		data := target{[]float64{1}, 0.5}
 		s := awayFromEnds(s)
-		step := newStepper(ReverseOf{sde.Affine(s)}, data.problem(s, 2))
+		step := newStepper(&ReverseOf{sde.Affine(s)}, data.problem(s, 2))
 		var errs []float64
 		for _, n := range []int{512, 1024, 2048} {
 			grid := levels(s, UniformSchedule(n, s.Span()))
@@ -88,7 +88,7 @@ func TestReverseOfAffine(t *testing.T) {
 			}
 			errs = append(errs, math.Abs(x.variance/end.v(data.std)-1)+math.Abs(x.slope-end.alpha))
 		}
-		closeTo(t, fmt.Sprintf("%s: weak order, errors %.2g", s, errs), order(errs), ReverseOf{}.Order().Weak, 0.3)
+		closeTo(t, fmt.Sprintf("%s: weak order, errors %.2g", s, errs), order(errs), (&ReverseOf{}).Order().Weak, 0.3)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestReverseOfDoubleWell(t *testing.T) {
 		for _, scale := range []float64{1, 0.5} {
 			scaled := func(x, _ *Node) *Node { return Mul(wells.Score(x), ConstAs(x, scale)) }
 			lab := must(New(b, Problem{SDE: wells.Reference(times), Score: scaled, N: n, Shape: []int{1}}))
-			r := run(t, lab, PC{Predictor: ReverseOf{process}}, Settings{Steps: 200, Seed: 4, Init: Tensor(start, dtypes.Float32)})
+			r := run(t, lab, PC{Predictor: &ReverseOf{process}}, Settings{Steps: 200, Seed: 4, Init: Tensor(start, dtypes.Float32)})
 			_, p, err := metric.KS(r.Samples().RawMatrix().Data, cdf)
 			if err != nil {
 				t.Fatal(err)
@@ -151,11 +151,11 @@ func TestSimulateRefuses(t *testing.T) {
 		},
 		"ReverseOf.Process": func() (*Result, error) {
 			p := Problem{SDE: wells.Reference(times), Score: curved, N: 2, Shape: []int{1}}
-			return Run(context.Background(), backend.Go(), p, PC{Predictor: ReverseOf{}}, Settings{Steps: 1})
+			return Run(context.Background(), backend.Go(), p, PC{Predictor: &ReverseOf{}}, Settings{Steps: 1})
 		},
 		"want those of the process, [0.02, 1]": func() (*Result, error) {
 			p := Problem{SDE: sde.OU1(), Score: curved, N: 2, Shape: []int{1}}
-			return Run(context.Background(), backend.Go(), p, PC{Predictor: ReverseOf{process}}, Settings{Steps: 1})
+			return Run(context.Background(), backend.Go(), p, PC{Predictor: &ReverseOf{process}}, Settings{Steps: 1})
 		},
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), says) {

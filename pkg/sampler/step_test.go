@@ -222,6 +222,7 @@ func TestCoefficientOfCorrector(t *testing.T) {
 type recorder struct{}
 
 func (recorder) String() string   { return "recorder" }
+func (recorder) Key() any         { return recorder{} }
 func (recorder) Knobs() []float64 { return nil }
 func (recorder) Validate() error  { return nil }
 func (recorder) Correct(_ *Problem, rng, x, t, a *Node, _ []*Node) (newRNG, next *Node) {

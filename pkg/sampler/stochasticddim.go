@@ -23,6 +23,9 @@ type StochasticDDIM struct {
 // String returns the name, without eta.
 func (StochasticDDIM) String() string { return "stochastic DDIM" }
 
+// Key is the same for every eta.
+func (StochasticDDIM) Key() any { return StochasticDDIM{} }
+
 // Order is weak 1 and strong 1, with the reservation of Ancestral.
 func (StochasticDDIM) Order() Order { return Order{Strong: 1, Weak: 1} }
 

@@ -19,6 +19,9 @@ type StochasticHeun struct{}
 // String returns "stochastic Heun".
 func (StochasticHeun) String() string { return "stochastic Heun" }
 
+// Key is the value itself.
+func (StochasticHeun) Key() any { return StochasticHeun{} }
+
 // Order is weak 2, strong 1.
 func (StochasticHeun) Order() Order { return Order{Strong: 1, Weak: 2} }
 

@@ -14,6 +14,9 @@ type UniPC struct{}
 // String returns "UniPC (order 2)".
 func (UniPC) String() string { return "UniPC (order 2)" }
 
+// Key is the value itself.
+func (UniPC) Key() any { return UniPC{} }
+
 // Order is 3: that of the extrapolation and one more, by the correction.
 func (UniPC) Order() Order { return Order{Strong: 3, Weak: 3} }
 

@@ -19,6 +19,9 @@ type WideAncestral struct{}
 // String returns "ancestral, forward variance".
 func (WideAncestral) String() string { return "ancestral, forward variance" }
 
+// Key is the value itself.
+func (WideAncestral) Key() any { return WideAncestral{} }
+
 // Order is weak 1 and strong 1, as an Euler scheme with exact noise.
 func (WideAncestral) Order() Order { return Order{Strong: 1, Weak: 1} }
 

@@ -31,7 +31,7 @@ func TestSetWeights(t *testing.T) {
 	if err := m.SetWeights(values, 2); err != nil {
 		t.Fatal(err)
 	}
-	out, err := CallOnce(backend.Go(), func(x, t *Node) *Node { return m.Func()(x, t) }, [][]float32{{0, 0}}, []float32{1})
+	out, err := model.CallOnce(backend.Go(), m.Store, func(_ *model.Scope, x, t *Node) *Node { return m.Func()(x, t) }, [][]float32{{0, 0}}, []float32{1})
 	if err != nil {
 		t.Fatal(err)
 	}

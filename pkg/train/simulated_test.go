@@ -121,7 +121,7 @@ func TestSimulatedDoubleWell(t *testing.T) {
 	check("simulation in the steps of training", simulate(4, 32)[2], exact[2], other[2], 0.015)
 
 	// (iii) The reverse process from the law at T.
-	r, err := labFor(held).Run(t.Context(), sampler.PC{Predictor: sampler.ReverseOf{Process: process}}, sampler.Settings{
+	r, err := labFor(held).Run(t.Context(), sampler.PC{Predictor: &sampler.ReverseOf{Process: process}}, sampler.Settings{
 		Steps: 500, Seed: 6, Init: sampler.Tensor(mat.NewDense(n, 1, other[2]), 0), Snapshots: at})
 	if err != nil {
 		t.Fatal(err)
