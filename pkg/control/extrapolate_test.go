@@ -44,13 +44,12 @@ func TestExtrapolate(t *testing.T) {
 	}
 }
 
-// sum is a network whose output is the first two coordinates and the rest times w.
+// sum is a network whose output is x and the condition times w.
 type sum struct{}
 
 func (sum) Apply(scope *model.Scope, in score.Inputs) *Node {
-	x := in.X
-	w := scope.VariableWithShape("w", shapes.Make(x.DType(), 4, 2)).NodeValue(x)
-	return Add(Slice(x, AxisRange(), AxisRange(0, 2)), Dot(Slice(x, AxisRange(), AxisRange(2, 6)), w).Product())
+	w := scope.VariableWithShape("w", shapes.Make(in.X.DType(), 4, 2)).NodeValue(in.X)
+	return Add(in.X, Dot(in.Given, w).Product())
 }
 
 func (sum) String() string { return "sum" }
