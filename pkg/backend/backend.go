@@ -115,7 +115,7 @@ func openConfig(config, key string, discover func(string) []string) (compute.Bac
 	switch engine {
 	case "go":
 		if rest != "" && engine+":"+rest != goConfig {
-			reason += ", run as " + goConfig + " because other settings can dead-lock"
+			reason += ", run as " + goConfig + ", since other settings can dead-lock or are slower"
 		}
 		b, err := newGo()
 		return b, Info{Name: "go", Reason: reason}, err
