@@ -147,7 +147,7 @@ func TestBadData(t *testing.T) {
 		q    Prior
 	}{
 		{"no prior q", nil},
-		{"drew [4, 3], want Problem's [N, Dim] = [4, 2]", newTarget(3, 1).law()},
+		{"drew [4, 3], want [4, 2] for 4 samples of the shape [2]", newTarget(3, 1).law()},
 		{"start row 2, column 1 is NaN", Empirical{broken()}},
 	} {
 		j := goodJob()
