@@ -32,7 +32,7 @@ func tiny() Config {
 
 // built counts the sampler's executables.
 func built(l *Lab) (n int) {
-	for _, s := range l.stages {
+	for _, s := range l.kept {
 		n += s.sampler.Builds()
 	}
 	return n
@@ -113,7 +113,7 @@ func TestMeasuresTheLaw(t *testing.T) {
 	for _, law := range laws {
 		c := tiny()
 		c.Law, c.Samples = law.name, 4000
-		p, err := c.parts()
+		p, err := c.resolved()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func TestMeasuresTheLaw(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fresh := p.target.law.Sample(rand.New(rand.NewPCG(7, 7)), c.Samples)
+		fresh := p.known.law.Sample(rand.New(rand.NewPCG(7, 7)), c.Samples)
 		same, err := lab.compare(p, fresh)
 		if err != nil {
 			t.Fatal(err)
@@ -140,7 +140,7 @@ func TestMeasuresTheLaw(t *testing.T) {
 		if !(same["w1_x"] < 0.6*other["w1_x"]) {
 			t.Errorf("%s: W1 %g of the law, %g scaled", law.name, same["w1_x"], other["w1_x"])
 		}
-		if p.target.centres == nil {
+		if p.known.centres == nil {
 			continue
 		}
 		// exp(-3.5^2/2) of a Gaussian in the plane lie outside.
@@ -148,7 +148,7 @@ func TestMeasuresTheLaw(t *testing.T) {
 		if se := math.Sqrt(exact / 4000); math.Abs(same["outside"]-exact) > 5*se {
 			t.Errorf("%s: %g outside, want %g", law.name, same["outside"], exact)
 		}
-		if k := float64(p.target.centres.RawMatrix().Rows); same["weight_error"] > 5*math.Sqrt(1/k*(1-1/k)/4000) {
+		if k := float64(p.known.centres.RawMatrix().Rows); same["weight_error"] > 5*math.Sqrt(1/k*(1-1/k)/4000) {
 			t.Errorf("%s: weights off by %g", law.name, same["weight_error"])
 		}
 	}
@@ -163,7 +163,7 @@ func TestMoons(t *testing.T) {
 	}
 	c := tiny()
 	c.Law, c.Samples = "moons", 4000
-	p, err := c.parts()
+	p, err := c.resolved()
 	if err != nil {
 		t.Fatal(err)
 	}

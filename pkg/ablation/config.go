@@ -57,7 +57,7 @@ func Default() Config {
 
 // Validate names the first field that cannot be used. It starts no work.
 func (c Config) Validate() error {
-	_, err := c.parts()
+	_, err := c.resolved()
 	return err
 }
 

@@ -18,8 +18,8 @@ type Lab struct {
 	backend compute.Backend
 	set     train.Settings
 
-	mu         sync.Mutex // of what follows
-	stages     []*stage   // the most recently used last
+	mu         sync.Mutex     // of what follows
+	kept       []*executables // the most recently used last
 	exact      map[string]map[string]float64
 	references map[string]reference
 }
@@ -48,7 +48,7 @@ func NewLab(b compute.Backend, runs string) *Lab {
 //
 // Everything but seconds depends on c alone, on one backend. Run goes on from checkpoints; when ctx ends it saves one.
 func (l *Lab) Run(ctx context.Context, c Config) (map[string]float64, error) {
-	p, err := c.parts()
+	p, err := c.resolved()
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +65,14 @@ func (l *Lab) Trial(ctx context.Context, t *sweep.Trial[Config]) (map[string]flo
 }
 
 // measure samples with a trained score and compares.
-func (l *Lab) measure(ctx context.Context, p parts, fit *train.Fitted) (map[string]float64, error) {
+func (l *Lab) measure(ctx context.Context, p resolved, fit *train.Fitted) (map[string]float64, error) {
 	metrics := map[string]float64{}
 	exact, err := l.exactly(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	maps.Copy(metrics, exact)
-	st, err := l.stage(p, fit)
+	st, err := l.executables(p, fit)
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (l *Lab) measure(ctx context.Context, p parts, fit *train.Fitted) (map[stri
 
 // exactly is what the same sampler does with the exact score, and what a sample of the law does: it is measured once for
 // each sampler.
-func (l *Lab) exactly(ctx context.Context, p parts) (map[string]float64, error) {
+func (l *Lab) exactly(ctx context.Context, p resolved) (map[string]float64, error) {
 	key := fmt.Sprint(p.problemKey(), p.method, p.method.Knobs(), p.N, p.Schedule, p.Seed)
 	l.mu.Lock()
 	known := l.exact[key]
@@ -109,7 +109,7 @@ func (l *Lab) exactly(ctx context.Context, p parts) (map[string]float64, error) 
 	if known != nil {
 		return known, nil
 	}
-	st, err := l.stage(p, nil)
+	st, err := l.executables(p, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -141,4 +141,4 @@ func (l *Lab) exactly(ctx context.Context, p parts) (map[string]float64, error) 
 }
 
 // problemKey identifies what is sampled, but for the score.
-func (p parts) problemKey() string { return fmt.Sprintf("%s; %s; %d", p.Law, p.process, p.Samples) }
+func (p resolved) problemKey() string { return fmt.Sprintf("%s; %s; %d", p.Law, p.process, p.Samples) }

@@ -8,28 +8,28 @@ import (
 	"github.com/scoresde/scoresde/pkg/dist"
 )
 
-// target is a law to learn. Where it consists of modes far apart, centres and std describe them.
-type target struct {
+// known is a law to learn. Where it consists of modes far apart, centres and std describe them.
+type known struct {
 	law     dist.Law
 	centres *mat.Dense // [k, 2]; nil where there are no modes
 	std     float64
 }
 
-var laws = []named[target]{
+var laws = []named[known]{
 	{"four-gaussians", ring(dist.FourGaussians(), 4, 1, 0.2)},
 	{"ring", ring(must(dist.Ring(8, 2, 0.1)), 8, 2, 0.1)},
-	{"moons", target{law: moons()}},
-	{"checkerboard", target{law: must(dist.NewCheckerboard(4, 2))}},
+	{"moons", known{law: moons()}},
+	{"checkerboard", known{law: must(dist.NewCheckerboard(4, 2))}},
 }
 
 // ring describes k modes on a circle, the first at angle 0.
-func ring(law dist.Law, k int, radius, std float64) target {
+func ring(law dist.Law, k int, radius, std float64) known {
 	centres := mat.NewDense(k, 2, nil)
 	for i := range k {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(k))
 		centres.SetRow(i, []float64{radius * cos, radius * sin})
 	}
-	return target{law, centres, std}
+	return known{law, centres, std}
 }
 
 // moons is the law of dist.Moons with noise 0.1, its integral along each half circle taken by the midpoint rule at 64

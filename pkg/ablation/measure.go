@@ -28,7 +28,7 @@ type reference struct {
 }
 
 // reference depends on the law and the number of samples alone.
-func (l *Lab) reference(p parts) (reference, error) {
+func (l *Lab) reference(p resolved) (reference, error) {
 	key := fmt.Sprintf("%s; %d", p.Law, p.Samples)
 	l.mu.Lock()
 	ref, ok := l.references[key]
@@ -39,14 +39,14 @@ func (l *Lab) reference(p parts) (reference, error) {
 	h := fnv.New64a()
 	h.Write([]byte(key))
 	rng := rand.New(rand.NewPCG(h.Sum64(), 0))
-	ref = reference{p.target.law.Sample(rng, p.Samples), map[string]float64{}}
-	other := p.target.law.Sample(rng, p.Samples)
+	ref = reference{p.known.law.Sample(rng, p.Samples), map[string]float64{}}
+	other := p.known.law.Sample(rng, p.Samples)
 	test, err := metric.EnergyTwoSample(rng, head(ref.x), head(other), permutations)
 	if err != nil {
 		return ref, fmt.Errorf("ablation: %w", err)
 	}
 	ref.law["energy_null"] = test.Null99
-	measured, err := compare(p.target, other, ref.x)
+	measured, err := compare(p.known, other, ref.x)
 	if err != nil {
 		return ref, err
 	}
@@ -61,16 +61,16 @@ func (l *Lab) reference(p parts) (reference, error) {
 	return ref, nil
 }
 
-func (l *Lab) compare(p parts, x *matrix) (map[string]float64, error) {
+func (l *Lab) compare(p resolved, x *matrix) (map[string]float64, error) {
 	ref, err := l.reference(p)
 	if err != nil {
 		return nil, err
 	}
-	return compare(p.target, x, ref.x)
+	return compare(p.known, x, ref.x)
 }
 
 // compare measures samples x against samples of the law, both [n, d].
-func compare(t target, x, law *matrix) (map[string]float64, error) {
+func compare(t known, x, law *matrix) (map[string]float64, error) {
 	m := map[string]float64{}
 	var errs [4]error
 	m["energy"], errs[0] = metric.EnergyDistance(head(x), head(law))
@@ -89,7 +89,7 @@ func compare(t target, x, law *matrix) (map[string]float64, error) {
 }
 
 // weights adds the modes' shares of the samples, and the largest deviation from an equal share.
-func weights(m map[string]float64, t target, x *matrix) error {
+func weights(m map[string]float64, t known, x *matrix) error {
 	modes, err := metric.ModeStats(x, t.centres)
 	if err != nil {
 		return err

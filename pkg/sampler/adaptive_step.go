@@ -62,8 +62,7 @@ func (s *Sampler) walk(state, inputs []*Node) []*Node {
 	next := Add(guess, correction)
 
 	scale := Add(like(limits[1], x), sde.Times(limits[2], Max(Abs(x), Abs(next))))
-	squares := sde.PerExample(Square(Div(correction, scale)))
-	norm := Sqrt(Div(squares, ConstAs(squares, float64(p.Dim()))))
+	norm := Sqrt(Div(sde.PerExample(Square(Div(correction, scale))), ConstAs(x, float64(p.Dim()))))
 	accept := And(trying, LessOrEqual(norm, OnesLike(norm))) // a NaN is no acceptance
 	reject := And(trying, LogicalNot(accept))
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
@@ -17,7 +18,7 @@ import (
 )
 
 // Coupled solves the reverse-time SDE by Euler-Maruyama along the same Brownian paths with several numbers of equal
-// steps, from the same start [N, Dim] at T to Eps, and returns the end states in the order of steps. The differences of
+// steps, from the same start [N, d] at T to Eps, and returns the end states in the order of steps. The differences of
 // the end states are path errors, which measure the strong order. The last of steps is the finest and every other must
 // divide it. The host drives the steps: this is an instrument, not a sampler.
 func Coupled(b compute.Backend, p sampler.Problem, start *mat.Dense, steps []int, seed uint64) ([]*mat.Dense, error) {
@@ -30,10 +31,8 @@ func Coupled(b compute.Backend, p sampler.Problem, start *mat.Dense, steps []int
 		return nil, fmt.Errorf("study: Coupled wants a score and at least one number of steps")
 	}
 	fine := steps[len(steps)-1]
-	for _, n := range steps {
-		if n < 1 || fine%n != 0 {
-			return nil, fmt.Errorf("study: Coupled got steps %v, want divisors of the last", steps)
-		}
+	if slices.ContainsFunc(steps, func(n int) bool { return n < 1 || fine%n != 0 }) {
+		return nil, fmt.Errorf("study: Coupled got steps %v, want divisors of the last", steps)
 	}
 	exec, err := drivenStep(b, p)
 	if err != nil {

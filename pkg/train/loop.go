@@ -27,11 +27,7 @@ func (t *training) run(ctx context.Context, set Settings) error {
 	if log.Loaded {
 		return nil
 	}
-	inputs, err := t.inputs()
-	if err != nil {
-		return err
-	}
-	steps, err := t.stepper(set, inputs)
+	steps, inputs, err := t.stepper(set)
 	if err != nil {
 		return err
 	}

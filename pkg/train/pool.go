@@ -49,17 +49,21 @@ func (s *stepper) compile(b compute.Backend) *stepper {
 // compiled is how long that took, 0 before the first use.
 func (s *stepper) compiled() time.Duration { return s.loop.Compiled() }
 
-// stepper is the one of the run: its own, or that of the pool for its form.
-func (t *training) stepper(set Settings, inputs []*tensors.Tensor) (*stepper, error) {
+// stepper is the one of the run, its own or that of the pool for its form, with its inputs.
+func (t *training) stepper(set Settings) (s *stepper, inputs []*tensors.Tensor, err error) {
+	if inputs, err = t.inputs(); err != nil {
+		return nil, nil, err
+	}
 	own := t.bind(t.store, t.folder(t.id)).compile(set.Backend)
 	if set.Pool == nil {
-		return own, nil
+		return own, inputs, nil
 	}
 	if err := own.loop.Create(t.startState(), inputs); err != nil {
-		return nil, fmt.Errorf("train: %w", err)
+		return nil, nil, fmt.Errorf("train: %w", err)
 	}
 	t.weights = own
-	return set.Pool.stepper(set.Backend, t)
+	s, err = set.Pool.stepper(set.Backend, t)
+	return s, inputs, err
 }
 
 func (p *Pool) stepper(b compute.Backend, t *training) (*stepper, error) {

@@ -29,7 +29,7 @@ type Settings struct {
 	Pool *Pool // whose executables trainings of one form share; nil: each compiles its own
 }
 
-// training is a run at work, whatever it trains.
+// training is the state of a call that trains something: what, on which data, and how far it has come.
 type training struct {
 	Recipe
 	id, what string // identity, and what checkpoints say for people

@@ -21,9 +21,9 @@ import (
 	"github.com/scoresde/scoresde/pkg/train"
 )
 
-// stage is where scores of one form perform, one network after the other: they differ in their weights, which are inputs
-// of executables, so that a second network compiles nothing.
-type stage struct {
+// executables serve all scores of one form, one network after another: networks differ in their weights, which are inputs, so
+// that a second one compiles nothing.
+type executables struct {
 	key     string
 	mu      sync.Mutex   // of its use
 	model   *score.Model // nil: the exact score
@@ -31,38 +31,38 @@ type stage struct {
 	errors  *model.Exec // of fisher
 }
 
-// keptStages bounds the memory for executables: those with the exact score come back, and so do those of few forms.
-const keptStages = 8
+// mostKept bounds the memory for executables: those with the exact score come back, and so do those of few forms.
+const mostKept = 8
 
-// stage returns the one for fit's form, or for the exact score where fit is nil.
-func (l *Lab) stage(p parts, fit *train.Fitted) (*stage, error) {
+// executables returns those for fit's form, or for the exact score where fit is nil.
+func (l *Lab) executables(p resolved, fit *train.Fitted) (*executables, error) {
 	key := p.problemKey() + "; exact"
-	f := score.Exact(p.target.law, p.process).Score()
+	f := score.Exact(p.known.law, p.process).Score()
 	var m *score.Model
 	if fit != nil {
 		key = fmt.Sprintf("%s; %s %s %v", p.problemKey(), fit.Parametrisation, fit.Net, fit.Std)
-		m = &score.Model{SDE: fit.SDE, Parametrisation: fit.Parametrisation, Net: fit.Net, Std: fit.Std, Store: model.NewStore(), Name: "stage"}
+		m = &score.Model{SDE: fit.SDE, Parametrisation: fit.Parametrisation, Net: fit.Net, Std: fit.Std, Store: model.NewStore(), Name: "kept"}
 		f = m.Func()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, s := range l.stages {
+	for i, s := range l.kept {
 		if s.key == key {
-			l.stages = append(append(l.stages[:i:i], l.stages[i+1:]...), s)
+			l.kept = append(append(l.kept[:i:i], l.kept[i+1:]...), s)
 			return s, nil
 		}
 	}
-	made, err := sampler.New(l.backend, sampler.Problem{SDE: p.process, Score: f, N: p.Samples, Shape: []int{p.target.law.Dim()}})
+	made, err := sampler.New(l.backend, sampler.Problem{SDE: p.process, Score: f, N: p.Samples, Shape: []int{p.known.law.Dim()}})
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{key: key, model: m, sampler: made}
-	l.stages = append(l.stages[max(0, len(l.stages)+1-keptStages):], s)
+	s := &executables{key: key, model: m, sampler: made}
+	l.kept = append(l.kept[max(0, len(l.kept)+1-mostKept):], s)
 	return s, nil
 }
 
-// load puts a network's averaged weights on the stage.
-func (s *stage) load(fit *train.Fitted) error {
+// load gives them a network's averaged weights.
+func (s *executables) load(fit *train.Fitted) error {
 	for v := range fit.Store.IterVariables() {
 		name, ok := strings.CutPrefix(v.Path(), fit.EMAScope()+"/")
 		if !ok {
@@ -89,7 +89,7 @@ func (s *stage) load(fit *train.Fitted) error {
 }
 
 // sample runs the trial's sampler.
-func (s *stage) sample(ctx context.Context, p parts) (*sampler.Result, error) {
+func (s *executables) sample(ctx context.Context, p resolved) (*sampler.Result, error) {
 	return s.sampler.Run(ctx, p.method, sampler.Settings{Steps: p.N, Schedule: p.schedule, Seed: p.Seed})
 }
 
@@ -101,9 +101,9 @@ const fisherSamples = 4000
 
 // fisher is the weighted Fisher error E |Sigma (score - exact score)|^2 over exact samples of p_t, by name, at those levels
 // that the process has: score.Fisher, with an executable that is kept.
-func (s *stage) fisher(b compute.Backend, p parts) (map[string]float64, error) {
+func (s *executables) fisher(b compute.Backend, p resolved) (map[string]float64, error) {
 	if s.errors == nil {
-		exact, learned := score.Exact(p.target.law, p.process).Score(), s.model.Func()
+		exact, learned := score.Exact(p.known.law, p.process).Score(), s.model.Func()
 		exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, t *Node) *Node {
 			defer backend.PanicWithError()
 			off := Sub(learned(x, t), exact(x, t))
@@ -121,7 +121,7 @@ func (s *stage) fisher(b compute.Backend, p parts) (map[string]float64, error) {
 			continue // beyond the process
 		}
 		alpha, sigma := sde.At(p.process, ts[0])
-		x := p.target.law.Noised(alpha, sigma).Sample(rand.New(rand.NewPCG(dataSeed, 1)), fisherSamples)
+		x := p.known.law.Noised(alpha, sigma).Sample(rand.New(rand.NewPCG(dataSeed, 1)), fisherSamples)
 		out, err := s.errors.Call1(host.Tensor(x, dtypes.Float32), host.Column(ts, dtypes.Float32))
 		if err != nil {
 			return nil, fmt.Errorf("ablation: Fisher error at t = %g: %w", ts[0], err)

@@ -17,29 +17,29 @@ import (
 	"github.com/scoresde/scoresde/pkg/train"
 )
 
-// parts is what a Config stands for.
-type parts struct {
+// resolved is what a Config stands for.
+type resolved struct {
 	Config
-	target   target
+	known    known
 	process  sde.SDE
 	training train.Config
 	method   sampler.Method
 	schedule sampler.Schedule
 }
 
-// parts resolves all names and checks all numbers.
-func (c Config) parts() (p parts, err error) {
+// resolved resolves all names and checks all numbers.
+func (c Config) resolved() (p resolved, err error) {
 	p.Config = c
 	if err = c.checkNumbers(); err != nil {
 		return p, err
 	}
-	if p.target, err = pick("law", c.Law, laws); err != nil {
+	if p.known, err = pick("law", c.Law, laws); err != nil {
 		return p, err
 	}
 	if p.process, err = c.process(); err != nil {
 		return p, err
 	}
-	if p.training, err = c.training(p.process, p.target); err != nil {
+	if p.training, err = c.training(p.process, p.known); err != nil {
 		return p, err
 	}
 	if p.method, err = c.method(); err != nil {
@@ -66,7 +66,7 @@ func (c Config) process() (sde.SDE, error) {
 }
 
 // training is the recipe of Default in package train with the Config's numbers.
-func (c Config) training(s sde.SDE, t target) (train.Config, error) {
+func (c Config) training(s sde.SDE, t known) (train.Config, error) {
 	weighting, err := pick("weighting", c.Weighting, []named[objective.Weighting]{
 		{"sigma2", objective.SigmaSquared}, {"likelihood", objective.Likelihood}, {"unit", objective.Unit},
 		{"edm", objective.EDMWeighting(rootMeanSquare(t.law.Mean(), t.law.Cov()))}, {"min-snr", objective.MinSNR(5)},
@@ -101,7 +101,9 @@ func (c Config) training(s sde.SDE, t target) (train.Config, error) {
 const dataSeed = 42
 
 // data is what the network is trained on.
-func (p parts) data() *matrix { return p.target.law.Sample(rand.New(rand.NewPCG(dataSeed, 0)), p.Data) }
+func (p resolved) data() *matrix {
+	return p.known.law.Sample(rand.New(rand.NewPCG(dataSeed, 0)), p.Data)
+}
 
 // predictors go with any corrector.
 var predictors = []named[sampler.Predictor]{
