@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 )
@@ -51,15 +52,15 @@ func (d DPS) NFE() int { return d.Predictor.NFE() }
 func (d DPS) Validate() error { return checkParts(d.Predictor, d.Observation) }
 
 // Predict implements sampler.Predictor.
-func (d DPS) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	rng, next, mean = d.Predictor.Predict(p, rng, x, t, tNext)
+func (d DPS) Predict(p *sampler.Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
+	next, mean = d.Predictor.Predict(p, rng, x, t, tNext)
 	y := d.Observation.y(x)
 	residual := Sub(y, Dot(score.Denoiser(p.Score, p.SDE)(x, t), constant(x, d.Observation.a.T())).Product())
 	square := ReduceSum(Square(residual), -1)
 	length := StopGradient(Sqrt(MaxScalar(square, shortest)))
 	pull := Gradient(ReduceAllSum(Div(square, length)), x)[0]
 	pull = Mul(d.Step.node(x), pull)
-	return rng, Sub(next, pull), Sub(mean, pull)
+	return Sub(next, pull), Sub(mean, pull)
 }
 
 // y are the observations of the samples x, [B, m], as far as A explains them.

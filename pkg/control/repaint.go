@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -49,15 +49,15 @@ func (r RePaint) Validate() error {
 }
 
 // Predict implements sampler.Predictor.
-func (r RePaint) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (r RePaint) Predict(p *sampler.Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	step := Replace{r.Predictor, r.Observation}
-	rng, next, mean = step.Predict(p, rng, x, t, tNext)
+	next, mean = step.Predict(p, rng, x, t, tNext)
 	a, c := sde.Transition(p.SDE, t, tNext)
 	for range r.Resamples - 1 {
 		var z *Node
-		rng, z = noise.Normal(rng, x.Shape())
+		z = rng.Normal(x.Shape())
 		back := Add(sde.Times(a, next), sde.Times(c, z))
-		rng, next, mean = step.Predict(p, rng, back, t, tNext)
+		next, mean = step.Predict(p, rng, back, t, tNext)
 	}
-	return rng, next, mean
+	return next, mean
 }

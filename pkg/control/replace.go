@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -26,10 +26,10 @@ func Impute(m sampler.PC, o *Observation) sampler.PC {
 }
 
 // replace sets the known coordinates of x to noised data at time t [1].
-func (o *Observation) replace(s sde.SDE, rng, x, t *Node) (newRNG, y *Node) {
+func (o *Observation) replace(s sde.SDE, rng noise.Source, x, t *Node) (y *Node) {
 	values := o.values(x)
-	rng, z := noise.Normal(rng, values.Shape())
-	return rng, o.put(x, Add(sde.Times(s.Alpha(t), values), sde.Times(s.Sigma(t), z)))
+	z := rng.Normal(values.Shape())
+	return o.put(x, Add(sde.Times(s.Alpha(t), values), sde.Times(s.Sigma(t), z)))
 }
 
 // checkReplacement refuses a missing part and an observation with noise.
@@ -81,10 +81,10 @@ func (r Replace) Order() sampler.Order { return sampler.Order{} }
 func (r Replace) Validate() error { return checkReplacement(r.Predictor, r.Observation) }
 
 // Predict implements sampler.Predictor. The noise of the replacement stays in the mean.
-func (r Replace) Predict(p *sampler.Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
-	rng, next, mean = r.Predictor.Predict(p, rng, x, t, tNext)
-	rng, replaced := r.Observation.replace(p.SDE, rng, next, tNext)
-	return rng, replaced, r.Observation.put(mean, r.Observation.observed(replaced))
+func (r Replace) Predict(p *sampler.Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
+	next, mean = r.Predictor.Predict(p, rng, x, t, tNext)
+	replaced := r.Observation.replace(p.SDE, rng, next, tNext)
+	return replaced, r.Observation.put(mean, r.Observation.observed(replaced))
 }
 
 // ReplaceCorrected is a corrector followed by replacement.
@@ -105,7 +105,7 @@ func (r ReplaceCorrected) Key() any { return replaceKey{r.Corrector.Key(), r.Obs
 func (r ReplaceCorrected) Validate() error { return checkReplacement(r.Corrector, r.Observation) }
 
 // Correct implements sampler.Corrector.
-func (r ReplaceCorrected) Correct(p *sampler.Problem, rng, x, t, a *Node, knobs []*Node) (newRNG, next *Node) {
-	rng, next = r.Corrector.Correct(p, rng, x, t, a, knobs)
+func (r ReplaceCorrected) Correct(p *sampler.Problem, rng noise.Source, x, t, a *Node, knobs []*Node) (next *Node) {
+	next = r.Corrector.Correct(p, rng, x, t, a, knobs)
 	return r.Observation.replace(p.SDE, rng, next, t)
 }

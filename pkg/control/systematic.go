@@ -4,6 +4,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/scoresde/scoresde/pkg/noise"
 )
 
 // unit is what weights are counted in: sums of integers are exact in any order, so that no rounding draws a particle
@@ -13,15 +14,15 @@ const unit = 0x1p-40
 // systematic draws ancestors for groups of particles with weights [G, K] that sum to 1: ancestor i of a group is the
 // first j with w_0 + ... + w_j > (u + i)/K, for one uniform u per group, so that particle j is drawn K w_j times, rounded up
 // or down. The result is int32, [G, K].
-func systematic(rng, weights *Node) (newRNG, ancestors *Node) {
+func systematic(rng noise.Source, weights *Node) *Node {
 	groups, k := weights.Shape().Dim(0), weights.Shape().Dim(1)
-	rng, u := RandomUniform(rng, shapes.Make(weights.DType(), groups, 1))
+	u := rng.Uniform(shapes.Make(weights.DType(), groups, 1))
 	counts := ConvertDType(MulScalar(weights, 1/unit), dtypes.Int64)
 	sums := runningSum(counts)
 	total := SliceAxis(sums, 1, AxisElem(k-1)) // 1/unit but for the rounding of weights
 	first := Min(ConvertDType(Mul(u, ConvertDType(total, u.DType())), dtypes.Int64), AddScalar(total, -1))
 	at := Add(Mul(Iota(weights.Graph(), counts.Shape(), 1), total), first)
-	return rng, firstAbove(MulScalar(sums, k), at)
+	return firstAbove(MulScalar(sums, k), at)
 }
 
 // runningSum is the sum of each row up to and with each element, in log2(K) additions of shifted rows.

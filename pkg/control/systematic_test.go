@@ -15,6 +15,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/noise"
 )
 
 // sizes of groups: powers of 2, odd ones and one below 2^10.
@@ -23,14 +24,11 @@ var sizes = []int{2, 3, 7, 64, 1000}
 // drawn calls systematic once on weights [G, K].
 func drawn(t *testing.T, b compute.Backend, weights *mat.Dense, dtype dtypes.DType) func(seed int64) []int32 {
 	t.Helper()
-	exec := MustNewExec(b, func(rng, w *Node) *Node {
-		_, ancestors := systematic(rng, w)
-		return ancestors
-	})
+	exec := MustNewExec(b, func(key, w *Node) *Node { return systematic(noise.At(key, nil), w) })
 	t.Cleanup(exec.Finalize)
 	w := host.Tensor(weights, dtype)
 	return func(seed int64) []int32 {
-		out, err := exec.Call1(must(RNGStateFromSeed(seed)), w)
+		out, err := exec.Call1(noise.Key(seed, 0), w)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 )
@@ -111,12 +111,12 @@ func (w *Twisted) look(p *sampler.Problem, x, t *Node) (logTwist, score, pull *N
 }
 
 // Step implements sampler.Method.
-func (w *Twisted) Step(p *sampler.Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
+func (w *Twisted) Step(p *sampler.Problem, rng noise.Source, x, t, tNext *Node, aux, knobs []*Node) (next *Node, newAux []*Node) {
 	aux = append([]*Node{}, aux...)
-	rng, x = w.resample(rng, x, aux, knobs[0])
+	x = w.resample(rng, x, aux, knobs[0])
 	onX, onScore, std := w.Kernel.Kernel(p.SDE, t, tNext)
 	wide := func(c *Node) *Node { return Reshape(c, 1, 1) }
-	rng, z := noise.Normal(rng, x.Shape())
+	z := rng.Normal(x.Shape())
 	guided := Add(aux[auxScore], aux[auxPull])
 	next = Add(Add(Mul(wide(onX), x), Mul(wide(onScore), guided)), Mul(wide(std), z))
 
@@ -126,7 +126,7 @@ func (w *Twisted) Step(p *sampler.Problem, rng, x, t, tNext *Node, aux, knobs []
 	before := aux[auxLogTwist]
 	aux[auxLogTwist], aux[auxScore], aux[auxPull] = w.look(p, next, tNext)
 	w.weigh(aux, Add(ratio, Sub(aux[auxLogTwist], before)))
-	return rng, next, aux
+	return next, aux
 }
 
 // weigh multiplies the weights by exp(change), [G*K], normalises them, and keeps the books. A group that has lost all its
@@ -156,11 +156,11 @@ func effective(logWeight *Node) *Node {
 
 // resample draws the groups whose effective sample size is low anew, each particle as often as its weight says, by one
 // uniform number for a group (systematic resampling), and makes their weights equal.
-func (w *Twisted) resample(rng, x *Node, aux []*Node, threshold *Node) (newRNG, next *Node) {
+func (w *Twisted) resample(rng noise.Source, x *Node, aux []*Node, threshold *Node) *Node {
 	lw := aux[auxLogWeight]
 	groups := lw.Shape().Dim(0)
 	low := Reshape(LessThan(effective(lw), Mul(threshold, ConstAs(x, []float64{float64(w.particles)}))), groups, 1)
-	rng, ancestors := systematic(rng, Exp(lw))
+	ancestors := systematic(rng, Exp(lw))
 	rows := Where(BroadcastToShape(low, lw.Shape()), ancestors, Iota(x.Graph(), ancestors.Shape(), 1))
 	rows = Add(rows, MulScalar(Iota(x.Graph(), rows.Shape(), 0), w.particles))
 	rows = Reshape(rows, x.Shape().Dim(0), 1)
@@ -170,5 +170,5 @@ func (w *Twisted) resample(rng, x *Node, aux []*Node, threshold *Node) (newRNG, 
 	equal := Add(ZerosLike(lw), ConstAs(lw, [][]float64{{-math.Log(float64(w.particles))}}))
 	aux[auxLogWeight] = Where(BroadcastToShape(low, lw.Shape()), equal, lw)
 	aux[auxResamples] = Add(aux[auxResamples], ConvertDType(Reshape(low, groups), x.DType()))
-	return rng, Gather(x, rows)
+	return Gather(x, rows)
 }

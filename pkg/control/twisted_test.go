@@ -17,6 +17,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/metric"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -252,14 +253,14 @@ func TestResample(t *testing.T) {
 	logs := mat.DenseCopyOf(weights)
 	logs.Apply(func(_, _ int, v float64) float64 { return math.Log(v) }, logs)
 	for name, b := range backendtest.All(t) {
-		out, err := CallOnceN(b, func(rng, x, logWeight *Node) []*Node {
+		out, err := CallOnceN(b, func(x, logWeight *Node) []*Node {
 			aux := make([]*Node, auxSize)
 			aux[auxLogWeight], aux[auxLogTwist] = logWeight, MulScalar(Reshape(x, groups*k), 2)
 			aux[auxScore], aux[auxPull] = MulScalar(x, 3), MulScalar(x, 4)
 			aux[auxResamples] = ZerosLike(ReduceSum(logWeight, 1))
-			_, next := w.resample(rng, x, aux, ConstAs(x, []float64{0.5}))
+			next := w.resample(noise.Once(x.Graph(), 1), x, aux, ConstAs(x, []float64{0.5}))
 			return []*Node{next, Reshape(aux[auxLogTwist], groups*k, 1), aux[auxScore], aux[auxPull], aux[auxLogWeight], aux[auxResamples]}
-		}, must(RNGStateFromSeed(1)), host.Tensor(start, dtypes.Float64), host.Tensor(logs, dtypes.Float64))
+		}, host.Tensor(start, dtypes.Float64), host.Tensor(logs, dtypes.Float64))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,23 +92,42 @@ func (e Examples) Len() int {
 // Shape is that of one example.
 func (e Examples) Shape() []int { return slices.Clone(e.X.Shape().Dimensions[1:]) }
 
-// RMS is the root mean square of the numbers that a batch would have, over all of them.
-func (e Examples) RMS() float64 {
-	sum := 0.0
+// RMS is the root mean square of the numbers that a batch would have, over those that mask, of the first axes of X, counts by
+// other numbers than 0; over all for the zero value.
+func (e Examples) RMS(mask Examples) float64 {
+	counts, each := func(int) bool { return true }, 1
+	if mask.Len() > 0 {
+		counts, each = mask.nonzero(), e.X.Shape().Size()/mask.X.Shape().Size()
+	}
+	sum, n := 0.0, 0
+	add := func(i int, v float64) {
+		if counts(i / each) {
+			sum, n = sum+v*v, n+1
+		}
+	}
 	e.X.MustConstFlatData(func(flat any) {
 		switch values := flat.(type) {
 		case []float32:
-			for _, v := range values {
-				sum += float64(v) * float64(v)
+			for i, v := range values {
+				add(i, float64(v))
 			}
 		case []uint8:
-			for _, b := range values {
-				v := float64(b)/127.5 - 1
-				sum += v * v
+			for i, b := range values {
+				add(i, float64(b)/127.5-1)
 			}
 		}
 	})
-	return math.Sqrt(sum / float64(e.X.Shape().Size()))
+	return math.Sqrt(sum / float64(max(n, 1)))
+}
+
+// nonzero tells which numbers of X are not 0.
+func (e Examples) nonzero() func(i int) bool {
+	if e.X.DType() == dtypes.Uint8 {
+		flat := tensors.MustCopyFlatData[uint8](e.X)
+		return func(i int) bool { return flat[i] != 0 }
+	}
+	flat := tensors.MustCopyFlatData[float32](e.X)
+	return func(i int) bool { return flat[i] != 0 }
 }
 
 // Take returns the examples of some rows, int32 [B], of a table in a graph, [B, ...] in Float32.

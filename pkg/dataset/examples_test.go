@@ -39,10 +39,10 @@ func TestExamples(t *testing.T) {
 	if pictures.Len() != 3 || !slices.Equal(pictures.Shape(), []int{2, 2, 1}) || (Examples{}).Len() != 0 {
 		t.Errorf("%d examples of the shape %v", pictures.Len(), pictures.Shape())
 	}
-	if got, want := flat.RMS(), math.Sqrt(650.0/12); math.Abs(got-want) > 1e-12 {
+	if got, want := flat.RMS(Examples{}), math.Sqrt(650.0/12); math.Abs(got-want) > 1e-12 {
 		t.Errorf("root mean square %g, want %g", got, want)
 	}
-	if got, want := raw.RMS(), math.Sqrt((1+1+0.36+0.36)/4); math.Abs(got-want) > 1e-12 {
+	if got, want := raw.RMS(Examples{}), math.Sqrt((1+1+0.36+0.36)/4); math.Abs(got-want) > 1e-12 {
 		t.Errorf("root mean square of bytes %g, want %g", got, want)
 	}
 	for name, b := range backendtest.All(t) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
+	"github.com/scoresde/scoresde/pkg/noise"
 )
 
 // deviceLaws is a table with every code path once: XLA takes up to a second to compile each graph.
@@ -26,7 +27,7 @@ func deviceLaws() []Law {
 // sampler is what Gaussian, Mixture and Uniform share.
 type sampler interface {
 	Law
-	SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node)
+	SampleGraph(rng noise.Source, n int, dtype dtypes.DType) *Node
 }
 
 // TestSampleGraphMoments has on XLA, where each law compiles, those that TestSampleGraphInsideLoop says too little of.
@@ -43,15 +44,11 @@ func TestSampleGraphMoments(t *testing.T) {
 				continue
 			}
 			for _, dtype := range dtypesOf(b) {
-				seed := must(RNGStateFromSeed(42))
-				out, err := CallOnceN(b, func(rng *Node) []*Node {
-					next, x := s.SampleGraph(rng, n, dtype)
-					return []*Node{next, x}
-				}, seed)
+				out, err := CallOnce(b, func(g *Graph) *Node { return s.SampleGraph(noise.Once(g, 42), n, dtype) })
 				if err != nil {
 					t.Fatal(err)
 				}
-				x := mat.NewDense(n, s.Dim(), toFloat64(out[1].Value()))
+				x := mat.NewDense(n, s.Dim(), toFloat64(out.Value()))
 				what := fmt.Sprintf("%s: %s %s", b.Name(), l, dtype)
 				mean, cov := s.Mean(), s.Cov()
 				for i := range s.Dim() {
@@ -169,7 +166,7 @@ func loop(steps int, step func(x, a, s *Node) *Node, x, a, s *Node) *Node {
 	return While(cond, body, state...)[1]
 }
 
-// TestSampleGraphInsideLoop draws in the body of a loop: the state of the generator must move on.
+// TestSampleGraphInsideLoop draws in the body of a loop: each step has numbers of its own.
 func TestSampleGraphInsideLoop(t *testing.T) {
 	all := backendtest.All(t)
 	if len(all) == 1 {
@@ -177,10 +174,10 @@ func TestSampleGraphInsideLoop(t *testing.T) {
 	}
 	for _, s := range []sampler{FourGaussians(), generalMixture(), must(NewUniform([]float64{-1, 0.2}, []float64{0.5, 3}, 0.3))} {
 		const n, steps = 4000, 4
-		out, err := CallOnce(all["xla"], func(rng *Node) *Node {
-			g := rng.Graph()
+		out, err := CallOnce(all["xla"], func(key *Node) *Node {
+			g := key.Graph()
 			zero := Const(g, make([]float32, n*s.Dim()))
-			state := []*Node{Const(g, int32(0)), rng, Reshape(zero, n, s.Dim())}
+			state := []*Node{Const(g, int32(0)), key, Reshape(zero, n, s.Dim())}
 			params := func(g *Graph) (out []*Node) {
 				for i, v := range state {
 					out = append(out, Parameter(g, fmt.Sprintf("p%d", i), v.Shape()))
@@ -190,11 +187,11 @@ func TestSampleGraphInsideLoop(t *testing.T) {
 			cond := NewClosure(g, func(g *Graph) []*Node { return []*Node{LessThan(params(g)[0], Const(g, int32(steps)))} })
 			body := NewClosure(g, func(g *Graph) []*Node {
 				p := params(g)
-				next, x := s.SampleGraph(p[1], n, dtypes.Float32)
-				return []*Node{Add(p[0], Const(g, int32(1))), next, Add(p[2], x)}
+				x := s.SampleGraph(noise.At(p[1], p[0]), n, dtypes.Float32)
+				return []*Node{Add(p[0], Const(g, int32(1))), p[1], Add(p[2], x)}
 			})
 			return While(cond, body, state...)[2]
-		}, must(RNGStateFromSeed(3)))
+		}, noise.Key(3, 0))
 		if err != nil {
 			t.Errorf("%s: %v", s, err)
 			continue

@@ -6,17 +6,17 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"gonum.org/v1/gonum/mat"
 )
 
-// SampleGraph draws n >= 1 points of a float type inside a graph, [n, d], with the state rng of GoMLX's random number
-// generator, and returns the next state.
-func (m Mixture) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
+// SampleGraph draws n >= 1 points of a float type inside a graph, [n, d].
+func (m Mixture) SampleGraph(rng noise.Source, n int, dtype dtypes.DType) *Node {
 	k := len(m.weights)
 	if k == 1 {
 		return m.components.simulate(rng, n, dtype, nil)
 	}
-	rng, u := RandomUniform(rng, shapes.Make(dtype, n, 1))
+	u := rng.Uniform(shapes.Make(dtype, n, 1))
 	// The label is the number of cumulative weights that u has reached. The last one is 1 and never counts.
 	reached := GreaterOrEqual(u, constant(u, m.cumulative()[:k-1], 1, k-1))
 	label := ReduceSum(ConvertDType(reached, dtypes.Int32), 1)
@@ -24,29 +24,29 @@ func (m Mixture) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *
 }
 
 // SampleGraph draws n >= 1 points inside a graph, [n, d], as Mixture.SampleGraph does.
-func (g Gaussian) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
+func (g Gaussian) SampleGraph(rng noise.Source, n int, dtype dtypes.DType) *Node {
 	return g.simulate(rng, n, dtype, nil)
 }
 
 // SampleGraph draws n >= 1 points inside a graph, [n, d], as Mixture.SampleGraph does.
-func (u Uniform) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
-	rng, unit := RandomUniform(rng, shapes.Make(dtype, n, u.Dim()))
+func (u Uniform) SampleGraph(rng noise.Source, n int, dtype dtypes.DType) *Node {
+	unit := rng.Uniform(shapes.Make(dtype, n, u.Dim()))
 	mid, half := u.centreAndHalf()
 	edges, corner := make([]float64, u.Dim()), make([]float64, u.Dim())
 	for i := range edges {
 		edges[i], corner[i] = 2*half[i], mid[i]-half[i]
 	}
-	x = Add(Mul(unit, constant(unit, edges, 1, u.Dim())), constant(unit, corner, 1, u.Dim()))
+	x := Add(Mul(unit, constant(unit, edges, 1, u.Dim())), constant(unit, corner, 1, u.Dim()))
 	if u.std == 0 {
-		return rng, x
+		return x
 	}
-	rng, z := RandomNormal(rng, x.Shape())
-	return rng, Add(x, Mul(z, constant(z, u.std)))
+	z := rng.Normal(x.Shape())
+	return Add(x, Mul(z, constant(z, u.std)))
 }
 
 // simulate draws from the components with the labels [n, 1]; nil labels mean that there is one component.
-func (c *components) simulate(rng *Node, n int, dtype dtypes.DType, labels *Node) (nextRNG, x *Node) {
-	rng, z := RandomNormal(rng, shapes.Make(dtype, n, c.dim))
+func (c *components) simulate(rng noise.Source, n int, dtype dtypes.DType, labels *Node) *Node {
+	z := rng.Normal(shapes.Make(dtype, n, c.dim))
 	pick := func(table *Node) *Node {
 		if labels == nil {
 			return table
@@ -57,10 +57,10 @@ func (c *components) simulate(rng *Node, n int, dtype dtypes.DType, labels *Node
 	if c.bases == nil {
 		var stds mat.Dense
 		stds.Apply(func(_, _ int, v float64) float64 { return math.Sqrt(v) }, c.vars)
-		return rng, Add(means, Mul(z, pick(constant(z, flat(&stds), c.k, 1))))
+		return Add(means, Mul(z, pick(constant(z, flat(&stds), c.k, 1))))
 	}
 	roots := pick(constant(z, c.roots(), c.k, c.dim, c.dim))
-	return rng, Add(means, ReduceSum(Mul(roots, Reshape(z, n, 1, c.dim)), 2))
+	return Add(means, ReduceSum(Mul(roots, Reshape(z, n, 1, c.dim)), 2))
 }
 
 // roots returns for each component the square root of its covariance, which turns white noise into its noise: [K, d, d].

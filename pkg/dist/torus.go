@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -72,20 +73,20 @@ func (t Torus) Sample(rng *rand.Rand, n int) *mat.Dense {
 }
 
 // SampleGraph draws n >= 1 points inside a graph, [n, 3], as Mixture.SampleGraph does.
-func (t Torus) SampleGraph(rng *Node, n int, dtype dtypes.DType) (nextRNG, x *Node) {
-	rng, unit := RandomUniform(rng, shapes.Make(dtype, n, 3))
+func (t Torus) SampleGraph(rng noise.Source, n int, dtype dtypes.DType) *Node {
+	unit := rng.Uniform(shapes.Make(dtype, n, 3))
 	turn := constant(unit, 2*math.Pi)
 	phi, theta := Mul(turn, SliceAxis(unit, 1, AxisElem(0))), Mul(turn, SliceAxis(unit, 1, AxisElem(1)))
 	chance := Add(constant(unit, 0.5), Mul(constant(unit, t.aspect/2), Cos(theta)))
 	mirrored := GreaterThan(SliceAxis(unit, 1, AxisElem(2)), chance)
 	cos := Mul(Cos(theta), Where(mirrored, constant(unit, -1.0), constant(unit, 1.0))) // sin(pi - theta) = sin theta
 	q := Add(constant(unit, t.major), Mul(constant(unit, t.minor), cos))
-	x = Concatenate([]*Node{Mul(q, Cos(phi)), Mul(q, Sin(phi)), Mul(constant(unit, t.minor), Sin(theta))}, 1)
+	x := Concatenate([]*Node{Mul(q, Cos(phi)), Mul(q, Sin(phi)), Mul(constant(unit, t.minor), Sin(theta))}, 1)
 	if t.std == 0 {
-		return rng, x
+		return x
 	}
-	rng, z := RandomNormal(rng, x.Shape())
-	return rng, Add(x, Mul(z, constant(z, t.std)))
+	z := rng.Normal(x.Shape())
+	return Add(x, Mul(z, constant(z, t.std)))
 }
 
 // Noised implements Law.

@@ -3,10 +3,9 @@ package edm
 import (
 	"math"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -58,16 +57,16 @@ func IDDPMSchedule(n int, span sde.Span) []float64 {
 type IDDPMSteps struct{}
 
 // Draw implements TimeSampler with weights 1.
-func (IDDPMSteps) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+func (IDDPMSteps) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
 	levels := trainingLevels()
 	at, err := sde.TimesAtNoise(s, levels)
 	if err != nil {
 		panic(err)
 	}
 	times := ConstAs(x0, at)
-	rng, j := RandomIntN(rng, int32(len(levels)), shapes.Make(dtypes.Int32, x0.Shape().Dim(0)))
+	j := rng.Below(len(levels), x0.Shape().Dim(0))
 	t = Gather(times, InsertAxes(j, -1))
-	return rng, t, OnesLike(t)
+	return t, OnesLike(t)
 }
 
 // String returns "uniform over the levels of iDDPM".

@@ -18,6 +18,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -138,16 +139,16 @@ type draws struct{ t, weight []float64 }
 func draw(t *testing.T, b compute.Backend, o objective.DSM, dtype dtypes.DType, n int) draws {
 	t.Helper()
 	shape := shapes.Make(dtype, n)
-	state := []*tensors.Tensor{must(RNGStateFromSeed(21)), tensors.FromShape(shape), tensors.FromShape(shape)}
-	l := loop.New(b, nil, len(state), func(_ *model.Scope, _ *Node, state, _ []*Node) []*Node {
-		rng, at, weight := o.Time.Draw(o.SDE, state[0], Zeros(state[0].Graph(), shapes.Make(dtype, n, 2)))
-		return []*Node{rng, at, weight}
+	state := []*tensors.Tensor{tensors.FromShape(shape), tensors.FromShape(shape)}
+	l := loop.New(b, nil, len(state), func(_ *model.Scope, i *Node, _, inputs []*Node) []*Node {
+		at, weight := o.Time.Draw(o.SDE, noise.At(inputs[0], i), Zeros(i.Graph(), shapes.Make(dtype, n, 2)))
+		return []*Node{at, weight}
 	})
-	out, err := l.Run(0, 1, state, nil)
+	out, err := l.Run(0, 1, state, []*tensors.Tensor{noise.Key(22, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return draws{host.Values(out[1]), host.Values(out[2])}
+	return draws{host.Values(out[0]), host.Values(out[1])}
 }
 
 // distance is the Kolmogorov-Smirnov distance of the values to cdf.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -135,10 +136,6 @@ func (b *Bound) integrate(ctx context.Context, r *BoundResult, set BoundSettings
 	if err != nil {
 		return err
 	}
-	rng, err := RNGStateFromSeed(set.Seed)
-	if err != nil {
-		return err
-	}
 	n, d := r.x0.Dims()
 	rows := min(n, max(1, tile/set.Draws))
 	part := mat.NewDense(rows, d, nil)
@@ -151,13 +148,12 @@ func (b *Bound) integrate(ctx context.Context, r *BoundResult, set BoundSettings
 		for i := range rows { // the last tile ends with rows that are not wanted
 			part.SetRow(i, r.x0.RawRowView(min(from+i, n-1)))
 		}
-		out, err := exec.Call(rng, host.Tensor(part, set.DType), centre, variance)
+		out, err := exec.Call(noise.Key(set.Seed, 0), int32(from), host.Tensor(part, set.DType), centre, variance)
 		if err != nil {
 			return fmt.Errorf("likelihood: bound: %w", err)
 		}
-		rng = out[0]
-		r.Values = append(r.Values, host.Values(out[1])[:min(rows, n-from)]...)
-		r.Stderr = append(r.Stderr, host.Values(out[2])[:min(rows, n-from)]...)
+		r.Values = append(r.Values, host.Values(out[0])[:min(rows, n-from)]...)
+		r.Stderr = append(r.Stderr, host.Values(out[1])[:min(rows, n-from)]...)
 	}
 	if sum := floats.Sum(r.Values); math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return fmt.Errorf("likelihood: the bound is %g, want finite numbers: the score or its square overflows", sum)
@@ -170,7 +166,7 @@ func (b *Bound) executable(set BoundSettings) (*model.Exec, error) {
 	if b.execs[key] == nil {
 		exec, err := model.NewExec(b.model.backend, model.NewStore(), func(_ *model.Scope, args []*Node) []*Node {
 			defer backend.PanicWithError()
-			return b.draw(set.Time, set.Draws, args[0], args[1], args[2], args[3])
+			return b.draw(set.Time, set.Draws, noise.At(args[0], args[1]), args[2], args[3], args[4])
 		})
 		if err != nil {
 			return nil, err
@@ -181,13 +177,13 @@ func (b *Bound) executable(set BoundSettings) (*model.Exec, error) {
 }
 
 // draw estimates the integral for each row of x0 [R, d] against the Gaussian model of the given centre [1, d] and
-// variance [1, 1]. It returns the advanced random state, estimates and their standard errors, both [R].
-func (b *Bound) draw(times objective.TimeSampler, draws int, rng, x0, centre, variance *Node) []*Node {
+// variance [1, 1]. It returns estimates and their standard errors, both [R].
+func (b *Bound) draw(times objective.TimeSampler, draws int, rng noise.Source, x0, centre, variance *Node) []*Node {
 	rows, d := x0.Shape().Dim(0), x0.Shape().Dim(1)
 	// Row i takes the places i, i+R, i+2R, ... of one stratified batch, which cover the span evenly too.
 	x := Reshape(BroadcastToDims(InsertAxes(x0, 0), draws, rows, d), draws*rows, d)
-	rng, t, weight := times.Draw(b.model.sde, rng, x)
-	rng, z := RandomNormal(rng, x.Shape())
+	t, weight := times.Draw(b.model.sde, rng, x)
+	z := rng.Normal(x.Shape())
 	alpha, sigma := sde.Like(b.model.sde.Alpha(t), x), sde.Like(b.model.sde.Sigma(t), x)
 	xt := Add(Mul(alpha, x), Mul(sigma, z))
 	normal := Div(Sub(Mul(alpha, centre), xt), Add(Mul(Square(alpha), variance), Square(sigma)))
@@ -202,5 +198,5 @@ func (b *Bound) draw(times objective.TimeSampler, draws int, rng, x0, centre, va
 	value := Reshape(Mul(Mul(rate, weight), excess), draws, rows)
 	mean := ReduceMean(value, 0)
 	spread := ReduceSum(Square(Sub(value, InsertAxes(mean, 0))), 0)
-	return []*Node{rng, mean, Sqrt(MulScalar(spread, 1/float64(draws*(draws-1))))}
+	return []*Node{mean, Sqrt(MulScalar(spread, 1/float64(draws*(draws-1))))}
 }

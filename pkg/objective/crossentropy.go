@@ -5,6 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -22,11 +23,11 @@ type CrossEntropy struct {
 }
 
 // Loss draws times and noise for clean data x0 [B, d] of the classes y [B, K], rows with a single 1, and returns the
-// advanced random state and the scalar loss in nats, the mean over the batch.
-func (o CrossEntropy) Loss(p score.Posterior, rng, x0, y *Node) (newRNG, loss *Node) {
-	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
-	rng, z := RandomNormal(rng, x0.Shape())
-	return rng, ReduceAllMean(Mul(weight, o.Errors(p, x0, y, z, t)))
+// scalar loss in nats, the mean over the batch.
+func (o CrossEntropy) Loss(p score.Posterior, rng noise.Source, x0, y *Node) *Node {
+	t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
+	z := rng.Normal(x0.Shape())
+	return ReduceAllMean(Mul(weight, o.Errors(p, x0, y, z, t)))
 }
 
 // Errors returns -log p(y|x_t, t) per example [B] for given times t [B] and noise z [B, d].

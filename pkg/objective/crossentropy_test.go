@@ -15,6 +15,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -36,13 +37,13 @@ func twoClasses(t *testing.T) dist.Mixture {
 }
 
 // drawClasses draws labelled points of twoClasses, x0 [B, 1] and y [B, 2].
-func drawClasses(rng *Node, dtype dtypes.DType) (newRNG, x0, y *Node) {
-	rng, u := RandomUniform(rng, shapes.Make(dtype, examples, 1))
+func drawClasses(rng noise.Source, dtype dtypes.DType) (x0, y *Node) {
+	u := rng.Uniform(shapes.Make(dtype, examples, 1))
 	first := ConvertDType(LessThan(u, ConstAs(u, classWeights[0])), dtype)
 	y = Concatenate([]*Node{first, Sub(ConstAs(u, 1.0), first)}, 1)
 	pick := func(v []float64) *Node { return ReduceAndKeep(Mul(y, ConstAs(y, [][]float64{v})), ReduceSum, 1) }
-	rng, z := RandomNormal(rng, shapes.Make(dtype, examples, 1))
-	return rng, Add(pick(classMeans), Mul(pick(classStds), z)), y
+	z := rng.Normal(shapes.Make(dtype, examples, 1))
+	return Add(pick(classMeans), Mul(pick(classStds), z)), y
 }
 
 // conditionalEntropy is the mean over t of H(y|x_t) by the trapezoid rule in t and x.
@@ -102,13 +103,13 @@ func TestCrossEntropyMinimum(t *testing.T) {
 				if k != 1 && (backend.OnDevice(b) || dtype == dtypes.Float64) || backend.OnDevice(b) && dtype == dtypes.Float64 {
 					continue // each case compiles on XLA, and one shows that nothing narrows float64
 				}
-				got := average(t, b, dtype, 300, 5, func(rng *Node) (*Node, []*Node) {
-					rng, x0, y := drawClasses(rng, dtype)
+				got := average(t, b, dtype, 300, 5, func(rng noise.Source) []*Node {
+					x0, y := drawClasses(rng, dtype)
 					theta := ConstAs(x0, []float64{0, 0})
-					next, exact := o.Loss(tempered(o.SDE, theta, 1), rng, x0, y)
-					_, wrong := o.Loss(tempered(o.SDE, theta, 1.5), rng, x0, y) // the same draws
+					exact := o.Loss(tempered(o.SDE, theta, 1), rng.Again(), x0, y)
+					wrong := o.Loss(tempered(o.SDE, theta, 1.5), rng, x0, y) // the same draws
 					values := append(each(Gradient(exact, theta)[0]), exact, Sub(wrong, exact))
-					return next, append(values, each(Gradient(wrong, theta)[0])[0])
+					return append(values, each(Gradient(wrong, theta)[0])[0])
 				})
 				what := fmt.Sprintf("%s %s %s, %s", b.Name(), dtype, o.SDE, o)
 				want := conditionalEntropy(t, o.SDE)
@@ -136,10 +137,10 @@ func TestCrossEntropyMinimum(t *testing.T) {
 func TestCrossEntropyWeights(t *testing.T) {
 	law := twoClasses(t)
 	o := CrossEntropy{vp, Importance{}}
-	got := average(t, backend.Go(), dtypes.Float64, 400, 1, func(rng *Node) (*Node, []*Node) {
-		rng, x0, y := drawClasses(rng, dtypes.Float64)
-		rng, loss := o.Loss(func(x, t *Node) *Node { return law.LogPosterior(x, vp.Alpha(t), vp.Sigma(t)) }, rng, x0, y)
-		return rng, []*Node{loss}
+	got := average(t, backend.Go(), dtypes.Float64, 400, 1, func(rng noise.Source) []*Node {
+		x0, y := drawClasses(rng, dtypes.Float64)
+		loss := o.Loss(func(x, t *Node) *Node { return law.LogPosterior(x, vp.Alpha(t), vp.Sigma(t)) }, rng, x0, y)
+		return []*Node{loss}
 	})[0]
 	if want := conditionalEntropy(t, vp); !(got.off(want) < 5) || got.stderr > 0.02*want {
 		t.Errorf("loss %g +- %g, want the conditional entropy %g", got.mean, got.stderr, want)

@@ -4,9 +4,12 @@ package objective
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -24,24 +27,34 @@ type DSM struct {
 	Time      TimeSampler // nil: Uniform
 }
 
-// Loss draws times and noise for clean data x0 [B, ...] and returns the advanced random state and the scalar loss, the
-// mean over the batch of the weighted squared errors summed over the numbers of an example.
-func (o DSM) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
-	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
-	rng, z := RandomNormal(rng, x0.Shape())
-	return rng, ReduceAllMean(Mul(weight, o.Errors(f, x0, z, t)))
+// Loss implements ScoreMatching: the mean over the batch of the weighted squared errors, summed over the numbers of an example
+// that count.
+func (o DSM) Loss(f score.Func, rng noise.Source, x0, mask *Node) *Node {
+	t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
+	z := rng.Normal(x0.Shape())
+	return ReduceAllMean(Mul(weight, o.Errors(f, x0, z, t, mask)))
 }
 
-// Errors returns lambda(t) |f(x_t, t) + z/Sigma|^2 per example [B] for given times t [B] and noise z [B, ...]. It is
-// computed as (lambda/Sigma^2) |Sigma f + z|^2, whose factors stay of order one as Sigma goes to 0.
-func (o DSM) Errors(f score.Func, x0, z, t *Node) *Node {
+// Errors returns lambda(t) |f(x_t, t) + z/Sigma|^2 per example [B] for given times t [B], noise z [B, ...] and mask, nil for
+// none. It is computed as (lambda/Sigma^2) |Sigma f + z|^2, whose factors stay of order one as Sigma goes to 0.
+func (o DSM) Errors(f score.Func, x0, z, t, mask *Node) *Node {
 	alpha, sigma := o.SDE.Alpha(t), o.SDE.Sigma(t)
 	residual := Add(sde.Times(sigma, f(noised(x0, z, alpha, sigma), t)), z)
-	errors := sde.PerExample(Square(residual))
+	errors := sde.PerExample(Square(counted(residual, mask)))
 	if ratio := o.Weighting.orDefault().ratio(o.SDE, t, alpha, sigma); ratio != nil {
 		errors = Mul(ratio, errors)
 	}
 	return errors
+}
+
+// counted is x [B, ...] with zeros where mask, bool of the first axes of x, does not count it; nil: x.
+func counted(x, mask *Node) *Node {
+	if mask == nil {
+		return x
+	}
+	dims := slices.Repeat([]int{1}, x.Rank())
+	copy(dims, mask.Shape().Dimensions)
+	return Where(BroadcastToShape(Reshape(mask, dims...), shapes.Make(mask.DType(), x.Shape().Dimensions...)), x, ZerosLike(x))
 }
 
 // noised is x_t = alpha x_0 + sigma z.

@@ -16,6 +16,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -27,23 +28,22 @@ func (e estimate) off(want float64) float64 { return math.Abs(e.mean-want) / e.s
 
 // average runs a loop whose body draws k numbers per turn, and returns their means over the turns. It works as training
 // does: on XLA everything happens in one While.
-func average(t *testing.T, b compute.Backend, dtype dtypes.DType, turns, k int, body func(rng *Node) (next *Node, values []*Node)) []estimate {
+func average(t *testing.T, b compute.Backend, dtype dtypes.DType, turns, k int, body func(rng noise.Source) []*Node) []estimate {
 	t.Helper()
 	zero := func() *tensors.Tensor { return tensors.FromShape(shapes.Make(dtypes.Float64, k)) }
-	l := loop.New(b, nil, 3, func(_ *model.Scope, _ *Node, state, _ []*Node) []*Node {
-		rng, values := body(state[0])
+	l := loop.New(b, nil, 2, func(_ *model.Scope, step *Node, state, inputs []*Node) []*Node {
 		flat := make([]*Node, k)
-		for i, v := range values {
+		for i, v := range body(noise.At(inputs[0], step)) {
 			flat[i] = Reshape(ConvertDType(v, dtypes.Float64), 1)
 		}
 		y := Concatenate(flat, 0)
-		return []*Node{rng, Add(state[1], y), Add(state[2], Mul(y, y))}
+		return []*Node{Add(state[0], y), Add(state[1], Mul(y, y))}
 	})
-	out, err := l.Run(0, turns, []*tensors.Tensor{seed(t, 5), zero(), zero()}, nil)
+	out, err := l.Run(0, turns, []*tensors.Tensor{zero(), zero()}, []*tensors.Tensor{noise.Key(5, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, square := wide(out[1]), wide(out[2])
+	sum, square := wide(out[0]), wide(out[1])
 	result := make([]estimate, k)
 	n := float64(turns)
 	for i := range result {
@@ -133,11 +133,11 @@ func TestMinimum(t *testing.T) {
 					continue // one case shows that nothing narrows it; a formula is the same in both
 				}
 				what := fmt.Sprintf("%s %s %s, %s", b.Name(), dtype, c.o.SDE, c.o)
-				got := average(t, b, dtype, 200, 3, func(rng *Node) (*Node, []*Node) {
-					rng, x0 := law.SampleGraph(rng, examples, dtype)
+				got := average(t, b, dtype, 200, 3, func(rng noise.Source) []*Node {
+					x0 := law.SampleGraph(rng, examples, dtype)
 					theta := ConstAs(x0, []float64{0, 0})
-					rng, loss := c.o.Loss(perturbed(score.Exact(law, c.o.SDE).Score(), c.o.SDE, theta, 1), rng, x0)
-					return rng, append(each(Gradient(loss, theta)[0]), loss)
+					loss := c.o.Loss(perturbed(score.Exact(law, c.o.SDE).Score(), c.o.SDE, theta, 1), rng, x0, nil)
+					return append(each(Gradient(loss, theta)[0]), loss)
 				})
 				if want := minimum(t, c.o, c.density); !(got[2].off(want) < 5) {
 					t.Errorf("%s: loss %g +- %g, want %g", what, got[2].mean, got[2].stderr, want)
@@ -150,11 +150,11 @@ func TestMinimum(t *testing.T) {
 			}
 		}
 	}
-	wrong := average(t, backend.Go(), dtypes.Float32, 300, 2, func(rng *Node) (*Node, []*Node) {
-		rng, x0 := law.SampleGraph(rng, examples, dtypes.Float32)
+	wrong := average(t, backend.Go(), dtypes.Float32, 300, 2, func(rng noise.Source) []*Node {
+		x0 := law.SampleGraph(rng, examples, dtypes.Float32)
 		theta := ConstAs(x0, []float64{0, 0})
-		rng, loss := DSM{SDE: vp}.Loss(perturbed(score.Exact(law, vp).Score(), vp, theta, 1.1), rng, x0)
-		return rng, each(Gradient(loss, theta)[0])
+		loss := DSM{SDE: vp}.Loss(perturbed(score.Exact(law, vp).Score(), vp, theta, 1.1), rng, x0, nil)
+		return each(Gradient(loss, theta)[0])
 	})
 	if !(wrong[0].off(0) > 10) {
 		t.Errorf("gradient %g +- %g at 1.1 times the score", wrong[0].mean, wrong[0].stderr)
@@ -189,19 +189,19 @@ func TestExplicitScoreMatching(t *testing.T) {
 			}
 		}
 		one, two := linear(1, 0.5), linear(0.3, 0.1)
-		got := average(t, backend.Go(), dtypes.Float64, 400, 3, func(rng *Node) (*Node, []*Node) {
-			rng, x0 := law.SampleGraph(rng, examples, dtypes.Float64)
-			rng, at, _ := Stratified{}.Draw(s, rng, x0)
-			rng, z := RandomNormal(rng, x0.Shape())
+		got := average(t, backend.Go(), dtypes.Float64, 400, 3, func(rng noise.Source) []*Node {
+			x0 := law.SampleGraph(rng, examples, dtypes.Float64)
+			at, _ := Stratified{}.Draw(s, rng, x0)
+			z := rng.Normal(x0.Shape())
 			sigma := sde.Like(s.Sigma(at), x0)
 			x := Add(sde.Times(s.Alpha(at), x0), Mul(sigma, z))
 			exact := score.Exact(law, s).Score()(x, at)
 			explicit := func(f score.Func, scale float64) *Node {
 				return ReduceAllMean(ReduceSum(Square(Mul(sigma, Sub(f(x, at), MulScalar(exact, scale)))), -1))
 			}
-			denoising := func(f score.Func) *Node { return ReduceAllMean(DSM{SDE: s}.Errors(f, x0, z, at)) }
+			denoising := func(f score.Func) *Node { return ReduceAllMean(DSM{SDE: s}.Errors(f, x0, z, at, nil)) }
 			gap := Sub(denoising(one), denoising(two))
-			return rng, []*Node{
+			return []*Node{
 				gap,
 				Sub(gap, Sub(explicit(one, 1), explicit(two, 1))),
 				Sub(gap, Sub(explicit(one, 0.8), explicit(two, 0.8))),
@@ -227,19 +227,17 @@ func TestArgmin(t *testing.T) {
 	for _, w := range weightings[1:] {
 		for _, at := range []TimeSampler{Uniform{}, Importance{}, edmTimes} {
 			o := DSM{vp, w, at}
-			got := average(t, backend.Go(), dtypes.Float64, 40, 2, func(rng *Node) (*Node, []*Node) {
-				rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float64)
+			got := average(t, backend.Go(), dtypes.Float64, 40, 2, func(rng noise.Source) []*Node {
+				x0 := law.SampleGraph(rng, 4*examples, dtypes.Float64)
 				loss := func(w float64) *Node {
-					_, l := o.Loss(func(x, t *Node) *Node { // the same draws for each w
+					return o.Loss(func(x, t *Node) *Node { // the same draws for each w
 						total := Add(MulScalar(Square(vp.Alpha(t)), tau*tau), Square(vp.Sigma(t)))
 						return MulScalar(Div(x, sde.Like(total, x)), -w)
-					}, rng, x0)
-					return l
+					}, rng.Again(), x0, nil)
 				}
 				left, middle, right := loss(0), loss(1), loss(2)
 				curvature := Sub(Add(left, right), MulScalar(middle, 2))
-				rng, _ = RandomUniform(rng, x0.Shape())
-				return rng, []*Node{AddScalar(Div(MulScalar(Sub(left, right), 0.5), curvature), 1), middle}
+				return []*Node{AddScalar(Div(MulScalar(Sub(left, right), 0.5), curvature), 1), middle}
 			})
 			// The minimum of a sample is biased by 1/n at most, n = 1024 examples.
 			if !(math.Abs(got[0].mean-1) < 5*got[0].stderr+3e-3) || got[0].stderr > 0.05 {
@@ -264,15 +262,15 @@ func TestImportanceVariance(t *testing.T) {
 	const turns = 500
 	gradient := func(at TimeSampler) estimate {
 		o := DSM{vp, Likelihood, at}
-		return average(t, backend.Go(), dtypes.Float32, turns, 2, func(rng *Node) (*Node, []*Node) {
-			rng, x0 := law.SampleGraph(rng, 64, dtypes.Float32)
+		return average(t, backend.Go(), dtypes.Float32, turns, 2, func(rng noise.Source) []*Node {
+			x0 := law.SampleGraph(rng, 64, dtypes.Float32)
 			theta := ConstAs(x0, []float64{0.3, 0})
-			rng, loss := o.Loss(func(x, t *Node) *Node { // a network that predicts noise: its output is of order 1 at every t
+			loss := o.Loss(func(x, t *Node) *Node { // a network that predicts noise: its output is of order 1 at every t
 				noise := Neg(sde.Times(vp.Sigma(t), score.Exact(law, vp).Score()(x, t)))
 				noise = Add(noise, Mul(Reshape(each(theta)[0], 1, 1), Tanh(x)))
 				return Neg(Div(noise, sde.Like(vp.Sigma(t), x)))
-			}, rng, x0)
-			return rng, each(Gradient(loss, theta)[0])
+			}, rng, x0, nil)
+			return each(Gradient(loss, theta)[0])
 		})[0]
 	}
 	plain, weighted := gradient(Uniform{}), gradient(Importance{})

@@ -6,6 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -26,22 +27,22 @@ type Implicit struct {
 // Trace is a way to find |f|^2 + 2 tr(df/dx).
 type Trace interface {
 	// Estimate returns it per example, [B], unbiased, for x [B, ...] and times t [B].
-	Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node)
+	Estimate(f score.Func, rng noise.Source, x, t *Node) *Node
 	String() string
 }
 
-// Loss draws times and noise for clean data x0 [B, ...] and returns the advanced random state and the scalar loss. It may
-// be negative.
-func (o Implicit) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
-	rng, t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
-	rng, z := RandomNormal(rng, x0.Shape())
-	return o.matched(f, rng, noised(x0, z, o.SDE.Alpha(t), o.SDE.Sigma(t)), t, weight)
+// Loss implements ScoreMatching. It may be negative.
+func (o Implicit) Loss(f score.Func, rng noise.Source, x0, mask *Node) *Node {
+	t, weight := orUniform(o.Time).Draw(o.SDE, rng, x0)
+	z := rng.Normal(x0.Shape())
+	return o.matched(f, rng, noised(x0, z, o.SDE.Alpha(t), o.SDE.Sigma(t)), t, weight, mask)
 }
 
-// matched is the loss at x_t [B, ...], for times t and weights [B].
-func (o Implicit) matched(f score.Func, rng, x, t, weight *Node) (newRNG, loss *Node) {
-	rng, value := o.trace().Estimate(f, rng, x, t)
-	return rng, ReduceAllMean(Mul(Mul(weight, o.Weighting.Lambda(o.SDE, t)), value))
+// matched is the loss at x_t [B, ...], for times t and weights [B]. A part that does not count has the output 0, and adds
+// nothing to norm and trace.
+func (o Implicit) matched(f score.Func, rng noise.Source, x, t, weight, mask *Node) *Node {
+	value := o.trace().Estimate(func(x, t *Node) *Node { return counted(f(x, t), mask) }, rng, x, t)
+	return ReduceAllMean(Mul(Mul(weight, o.Weighting.Lambda(o.SDE, t)), value))
 }
 
 func (o Implicit) trace() Trace {
@@ -73,17 +74,17 @@ func (o Implicit) String() string {
 type Exact struct{}
 
 // Estimate implements Trace.
-func (Exact) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
+func (Exact) Estimate(f score.Func, _ noise.Source, x, t *Node) *Node {
 	if shape := x.Shape().Dimensions[1:]; len(shape) > 1 {
 		f, x = score.Flat(f, shape...), Reshape(x, x.Shape().Dim(0), -1)
 	}
 	y := f(x, t)
-	value = ReduceSum(Square(y), -1)
+	value := ReduceSum(Square(y), -1)
 	for i := range x.Shape().Dim(1) {
 		slope := Gradient(ReduceAllSum(SliceAxis(y, 1, AxisElem(i))), x)[0]
 		value = Add(value, MulScalar(ReduceSum(SliceAxis(slope, 1, AxisElem(i)), -1), 2))
 	}
-	return rng, value
+	return value
 }
 
 // String returns "exact trace".
@@ -106,12 +107,11 @@ func (s Sliced) Validate() error {
 }
 
 // Estimate implements Trace.
-func (s Sliced) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
+func (s Sliced) Estimate(f score.Func, rng noise.Source, x, t *Node) *Node {
 	y := f(x, t)
 	var sum *Node
 	for range s.Slices {
-		var v *Node
-		rng, v = RandomNormal(rng, x.Shape())
+		v := rng.Normal(x.Shape())
 		along := sde.PerExample(Mul(y, v))
 		term := MulScalar(sde.PerExample(Mul(Gradient(ReduceAllSum(along), x)[0], v)), 2)
 		if !s.Reduced {
@@ -119,11 +119,11 @@ func (s Sliced) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
 		}
 		sum = plus(sum, term)
 	}
-	value = MulScalar(sum, 1/float64(s.Slices))
+	value := MulScalar(sum, 1/float64(s.Slices))
 	if s.Reduced {
 		value = Add(value, sde.PerExample(Square(y)))
 	}
-	return rng, value
+	return value
 }
 
 // String names slices and variance reduction.
@@ -149,11 +149,11 @@ func (s FiniteDifference) Validate() error {
 }
 
 // Estimate implements Trace.
-func (s FiniteDifference) Estimate(f score.Func, rng, x, t *Node) (newRNG, value *Node) {
-	rng, v := RandomNormal(rng, x.Shape())
+func (s FiniteDifference) Estimate(f score.Func, rng noise.Source, x, t *Node) *Node {
+	v := rng.Normal(x.Shape())
 	step := MulScalar(v, s.Step)
 	rise := MulScalar(Sub(f(Add(x, step), t), f(Sub(x, step), t)), 1/s.Step) // 2 (df/dx) v
-	return rng, sde.PerExample(Add(Square(f(x, t)), Mul(rise, v)))
+	return sde.PerExample(Add(Square(f(x, t)), Mul(rise, v)))
 }
 
 // String names the step.

@@ -14,6 +14,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 
@@ -43,13 +44,14 @@ func TestTraces(t *testing.T) {
 			x.SetRow(i, []float64{x0, x1})
 		}
 		traces := []Trace{Exact{}, Sliced{1, false}, Sliced{1, true}, Sliced{3, true}, FiniteDifference{1e-2}}
-		out := MustNewExec(b, func(rng, x *Node) []*Node { // all in one executable
+		out := MustNewExec(b, func(x *Node) []*Node { // all in one executable
+			rng := noise.Once(x.Graph(), 5)
 			values := make([]*Node, len(traces))
 			for k, trace := range traces {
-				_, values[k] = trace.Estimate(bent, rng, x, ConstAs(x, []float64{1}))
+				values[k] = trace.Estimate(bent, rng.Again(), x, ConstAs(x, []float64{1}))
 			}
 			return values
-		}).MustCall(must(RNGStateFromSeed(5)), host.Tensor(x, dtypes.Float64))
+		}).MustCall(host.Tensor(x, dtypes.Float64))
 		for k, trace := range traces {
 			mean, std := stat.MeanStdDev(host.Values(out[k]), nil)
 			if math.Abs(mean-want) > 1e-9+5*std/math.Sqrt(n) {
@@ -72,14 +74,15 @@ func TestImplicitIsDSM(t *testing.T) {
 	const n, repeats = 20000, 8
 	gap := func(b compute.Backend, o ScoreMatching) (mean, stderr float64) {
 		var gaps []float64
-		exec := MustNewExec(b, func(rng, x0 *Node) *Node {
-			_, a := o.Loss(off, rng, x0)
-			_, c := o.Loss(exact, rng, x0)
+		exec := MustNewExec(b, func(key, x0 *Node) *Node {
+			rng := noise.At(key, nil)
+			a := o.Loss(off, rng.Again(), x0, nil)
+			c := o.Loss(exact, rng.Again(), x0, nil)
 			return Sub(a, c)
 		})
 		for k := range repeats {
 			data := host.Tensor(law.Sample(rand.New(rand.NewPCG(3, uint64(k))), n), dtypes.Float32)
-			gaps = append(gaps, float64(tensors.ToScalar[float32](exec.MustCall(must(RNGStateFromSeed(int64(k))), data)[0])))
+			gaps = append(gaps, float64(tensors.ToScalar[float32](exec.MustCall(noise.Key(int64(k), 0), data)[0])))
 		}
 		mean, std := stat.MeanStdDev(gaps, nil)
 		return mean, std / math.Sqrt(repeats)

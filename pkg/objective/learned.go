@@ -11,7 +11,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -99,29 +99,25 @@ func bins(span sde.Span) []float64 {
 func meanSquares(b compute.Backend, o DSM, f score.Func, data mat.Matrix, edges []float64, set LearnSettings) ([]float64, error) {
 	exec, err := model.NewExec(b, model.NewStore(), func(_ *model.Scope, args []*Node) []*Node {
 		defer backend.PanicWithError()
-		rng, rows, low, width := args[0], args[1], args[2], args[3]
-		rng, pick := RandomIntN(rng, int32(rows.Shape().Dim(0)), shapes.Make(dtypes.Int32, set.Draws))
+		rng, rows, low, width := noise.At(args[0], args[1]), args[2], args[3], args[4]
+		pick := rng.Below(rows.Shape().Dim(0), set.Draws)
 		x0 := Gather(rows, InsertAxes(pick, -1))
-		rng, u := strata(rng, x0)
-		rng, z := RandomNormal(rng, x0.Shape())
-		return []*Node{rng, ReduceAllMean(Square(o.Errors(f, x0, z, Add(low, Mul(width, u)))))}
+		u := strata(rng, x0)
+		z := rng.Normal(x0.Shape())
+		return []*Node{ReduceAllMean(Square(o.Errors(f, x0, z, Add(low, Mul(width, u)), nil)))}
 	})
 	if err != nil {
 		return nil, err
 	}
 	defer exec.Finalize()
-	rng, err := RNGStateFromSeed(set.Seed)
-	if err != nil {
-		return nil, err
-	}
-	rows, squares := host.Tensor(data, dtypes.Float32), make([]float64, len(edges)-1)
+	key, rows, squares := noise.Key(set.Seed, 0), host.Tensor(data, dtypes.Float32), make([]float64, len(edges)-1)
 	for k := range squares {
 		low, width := float32(edges[k]), float32(edges[k+1]-edges[k])
-		out, err := exec.Call(rng, rows, []float32{low}, []float32{width})
+		out, err := exec.Call(key, int32(k), rows, []float32{low}, []float32{width})
 		if err != nil {
 			return nil, err
 		}
-		rng, squares[k] = out[0], float64(tensors.ToScalar[float32](out[1]))
+		squares[k] = float64(tensors.ToScalar[float32](out[0]))
 		if !(squares[k] <= math.MaxFloat32) {
 			return nil, fmt.Errorf("the mean squared loss from t = %g to %g is %g, want a number that float32 holds", edges[k], edges[k+1], squares[k])
 		}
@@ -160,7 +156,7 @@ func newLearned(o DSM, edges, squares []float64, floor float64) (Learned, error)
 
 // Draw implements TimeSampler with the weights of the uniform law over this one. It panics for a process with another
 // span than the one that it was measured with.
-func (l Learned) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+func (l Learned) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
 	if l.learned == nil {
 		panic(errors.New("objective: Learned is empty, want one from LearnTimes"))
 	}

@@ -8,12 +8,14 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -122,15 +124,15 @@ func TestLearnedUnbiased(t *testing.T) {
 					t.Fatalf("%s: weight %g at %g, want %g, at most %g", what, w, d.t[k], want, 1/floor)
 				}
 			}
-			loss := average(t, b, dtypes.Float64, 50, 2, func(rng *Node) (*Node, []*Node) {
-				x0 := Reshape(Const(rng.Graph(), spherical(t).Sample(rand.New(rand.NewPCG(3, 2)), 512).RawMatrix().Data), 512, 2)
+			loss := average(t, b, dtypes.Float64, 50, 2, func(rng noise.Source) []*Node {
+				u := rng.Uniform(shapes.Make(dtypes.Float64, 1))
+				x0 := Reshape(Const(u.Graph(), spherical(t).Sample(rand.New(rand.NewPCG(3, 2)), 512).RawMatrix().Data), 512, 2)
 				var values []*Node
 				for _, times := range []TimeSampler{law, Stratified{}} {
-					var loss *Node
-					rng, loss = DSM{s, SigmaSquared, times}.Loss(score.Exact(spherical(t), s).Score(), rng, x0)
+					loss := DSM{s, SigmaSquared, times}.Loss(score.Exact(spherical(t), s).Score(), rng, x0, nil)
 					values = append(values, loss)
 				}
-				return rng, values
+				return values
 			})
 			if off := math.Abs(loss[0].mean - loss[1].mean); !(off < 5*math.Hypot(loss[0].stderr, loss[1].stderr)) {
 				t.Errorf("%s: loss %.4f +- %.4f, stratified %.4f +- %.4f", what, loss[0].mean, loss[0].stderr, loss[1].mean, loss[1].stderr)

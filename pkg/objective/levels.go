@@ -3,10 +3,9 @@ package objective
 import (
 	"fmt"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -22,13 +21,13 @@ import (
 type Levels struct{ N int }
 
 // Draw implements TimeSampler with weights 1.
-func (l Levels) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+func (l Levels) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
 	if err := l.Validate(); err != nil {
 		panic(fmt.Errorf("objective: %w", err))
 	}
-	rng, level := RandomIntN(rng, int32(l.N), shapes.Make(dtypes.Int32, x0.Shape().Dim(0)))
+	level := rng.Below(l.N, x0.Shape().Dim(0))
 	t = spread(s, MulScalar(ConvertDType(level, x0.DType()), 1/float64(l.N-1)))
-	return rng, t, OnesLike(t)
+	return t, OnesLike(t)
 }
 
 // Validate wants at least two levels.

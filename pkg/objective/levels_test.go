@@ -12,6 +12,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -81,16 +82,15 @@ func TestDiscreteObjectives(t *testing.T) {
 				continue // each chain compiles; TestLevelsAreTheChain has both there
 			}
 			scales := []float64{1, 0.7, 0}
-			got := average(t, b, dtypes.Float32, 300, len(scales), func(rng *Node) (*Node, []*Node) {
-				rng, x0 := law.SampleGraph(rng, examples, dtypes.Float32)
+			got := average(t, b, dtypes.Float32, 300, len(scales), func(rng noise.Source) []*Node {
+				x0 := law.SampleGraph(rng, examples, dtypes.Float32)
 				losses := make([]*Node, len(scales))
 				for k, w := range scales {
 					exact := score.Exact(law, c.SDE).Score()
 					scaled := func(x, t *Node) *Node { return Mul(exact(x, t), ConstAs(x, w)) }
-					_, losses[k] = DSM{SDE: c.SDE, Time: at}.Loss(scaled, rng, x0)
+					losses[k] = DSM{SDE: c.SDE, Time: at}.Loss(scaled, rng.Again(), x0, nil)
 				}
-				rng, _ = RandomNormal(rng, x0.Shape())
-				return rng, losses
+				return losses
 			})
 			for k, w := range scales {
 				want := 0.0
@@ -116,13 +116,13 @@ func TestWeightsFlatten(t *testing.T) {
 		for _, i := range []int{1, c.N() / 2, c.N()} {
 			span := c.SDE.Span()
 			at := span.Eps + (span.T-span.Eps)*float64(i-1)/float64(c.N()-1)
-			got := average(t, backend.Go(), dtypes.Float64, 100, 2, func(rng *Node) (*Node, []*Node) {
-				rng, x0 := law.SampleGraph(rng, examples, dtypes.Float64)
-				rng, z := RandomNormal(rng, x0.Shape())
+			got := average(t, backend.Go(), dtypes.Float64, 100, 2, func(rng noise.Source) []*Node {
+				x0 := law.SampleGraph(rng, examples, dtypes.Float64)
+				z := rng.Normal(x0.Shape())
 				t := ConstAs(x0, []float64{at})
-				weighted := DSM{SDE: c.SDE}.Errors(zero, x0, z, t)
-				plain := DSM{SDE: c.SDE, Weighting: Unit}.Errors(zero, x0, z, t)
-				return rng, []*Node{ReduceAllMean(weighted), ReduceAllMean(plain)}
+				weighted := DSM{SDE: c.SDE}.Errors(zero, x0, z, t, nil)
+				plain := DSM{SDE: c.SDE, Weighting: Unit}.Errors(zero, x0, z, t, nil)
+				return []*Node{ReduceAllMean(weighted), ReduceAllMean(plain)}
 			})
 			if !(got[0].off(dim) < 5) {
 				t.Errorf("%s, level %d: contribution %g +- %g, want d = %d", c.SDE, i, got[0].mean, got[0].stderr, dim)

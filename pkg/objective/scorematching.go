@@ -3,6 +3,7 @@ package objective
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -14,8 +15,9 @@ type ScoreMatching interface {
 	Process() sde.SDE
 	// Times draws the times.
 	Times() TimeSampler
-	// Loss draws times and noise for clean data x0 [B, d], and returns the advanced random state and the scalar loss.
-	Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node)
+	// Loss draws times and noise for clean data x0 [B, ...] and returns the scalar loss, the mean over the batch. mask, bool of
+	// the first axes of x0, says which parts of an example count, as in score.Inputs; nil: all.
+	Loss(f score.Func, rng noise.Source, x0, mask *Node) *Node
 	// Validate refuses what cannot be trained.
 	Validate() error
 	// String names the objective by all that it is made of but the process.

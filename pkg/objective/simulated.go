@@ -3,9 +3,9 @@ package objective
 import (
 	"fmt"
 
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -37,25 +37,23 @@ func (o Simulated) Process() sde.SDE { return o.Reference }
 func (o Simulated) Times() TimeSampler { return orUniform(o.Time) }
 
 // Loss implements ScoreMatching.
-func (o Simulated) Loss(f score.Func, rng, x0 *Node) (newRNG, loss *Node) {
-	rng, t, weight := o.Times().Draw(o.Reference, rng, x0)
-	rng, x := o.Simulate(rng, x0, t)
-	return o.implicit().matched(f, rng, x, t, weight) // no weights enter x, so no gradient runs through the steps
+func (o Simulated) Loss(f score.Func, rng noise.Source, x0, mask *Node) *Node {
+	t, weight := o.Times().Draw(o.Reference, rng, x0)
+	x := o.Simulate(rng, x0, t)
+	return o.implicit().matched(f, rng, x, t, weight, mask) // no weights enter x, so no gradient runs through the steps
 }
 
 // Simulate returns x_t for data x0, both [B, ...], and times t [B].
-func (o Simulated) Simulate(rng, x0, t *Node) (newRNG, x *Node) {
+func (o Simulated) Simulate(rng noise.Source, x0, t *Node) *Node {
 	if o.Steps < 1 {
 		panic(fmt.Errorf("objective: Simulated.Steps = %d, want >= 1", o.Steps))
 	}
-	// GoMLX's generator, not pkg/internal/noise: that is elementwise, and XLA would repeat it inside every step.
-	rng, z := RandomNormal(rng, shapes.Make(x0.DType(), append([]int{o.Steps}, x0.Shape().Dimensions...)...))
 	dt := MulScalar(t, 1/float64(o.Steps))
-	x = x0
+	x := x0
 	for k := range o.Steps {
-		x = o.Forward.Step(x, MulScalar(dt, float64(k)), dt, Squeeze(SliceAxis(z, 0, AxisElem(k)), 0))
+		x = o.Forward.Step(x, MulScalar(dt, float64(k)), dt, rng.Normal(x.Shape()))
 	}
-	return rng, x
+	return x
 }
 
 // Validate refuses an objective that cannot be trained.

@@ -16,6 +16,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -51,10 +52,9 @@ func TestSimulatedMoments(t *testing.T) {
 			if name == "xla" && dtype == dtypes.Float64 {
 				continue // float32 is what rounds
 			}
-			out := MustNewExec(b, func(rng, x0, t *Node) *Node {
-				_, x := o.Simulate(rng, x0, t)
-				return x
-			}).MustCall(must(RNGStateFromSeed(2)), host.Tensor(x0, dtype), host.Column(at, dtype))
+			out := MustNewExec(b, func(x0, t *Node) *Node {
+				return o.Simulate(noise.Once(x0.Graph(), 2), x0, t)
+			}).MustCall(host.Tensor(x0, dtype), host.Column(at, dtype))
 			x := host.Matrix(out[0])
 			for k := range times {
 				for c, start := range []float64{1.5, -0.5} {
@@ -86,17 +86,15 @@ func TestSimulatedIsImplicit(t *testing.T) {
 	off := func(x, t *Node) *Node { return Add(exact(x, t), Mul(Tanh(x), ConstAs(x, 0.5))) }
 	losses := func(b compute.Backend, o ScoreMatching) []estimate {
 		if backend.OnDevice(b) {
-			return average(t, b, dtypes.Float32, 60, 1, func(rng *Node) (*Node, []*Node) {
-				rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
-				rng, worse := o.Loss(off, rng, x0)
-				return rng, []*Node{worse}
+			return average(t, b, dtypes.Float32, 60, 1, func(rng noise.Source) []*Node {
+				x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
+				return []*Node{o.Loss(off, rng, x0, nil)}
 			})
 		}
-		return average(t, b, dtypes.Float32, 60, 2, func(rng *Node) (*Node, []*Node) {
-			rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
-			_, worse := o.Loss(off, rng, x0)
-			rng, best := o.Loss(exact, rng, x0)
-			return rng, []*Node{worse, Sub(worse, best)}
+		return average(t, b, dtypes.Float32, 60, 2, func(rng noise.Source) []*Node {
+			x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
+			worse, best := o.Loss(off, rng.Again(), x0, nil), o.Loss(exact, rng.Again(), x0, nil)
+			return []*Node{worse, Sub(worse, best)}
 		})
 	}
 	want := losses(backend.Go(), Implicit{SDE: slowVP, Trace: Exact{}})
@@ -125,11 +123,11 @@ func TestSimulatedIsImplicit(t *testing.T) {
 func TestSimulatedMinimum(t *testing.T) {
 	law := gaussian(t)
 	for _, scale := range []float64{1, 1.2} {
-		got := average(t, backend.Go(), dtypes.Float32, 100, 2, func(rng *Node) (*Node, []*Node) {
-			rng, x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
+		got := average(t, backend.Go(), dtypes.Float32, 100, 2, func(rng noise.Source) []*Node {
+			x0 := law.SampleGraph(rng, 4*examples, dtypes.Float32)
 			theta := ConstAs(x0, []float64{0, 0})
-			rng, loss := affine(slowVP, 20).Loss(perturbed(score.Exact(law, slowVP).Score(), slowVP, theta, scale), rng, x0)
-			return rng, each(Gradient(loss, theta)[0])
+			loss := affine(slowVP, 20).Loss(perturbed(score.Exact(law, slowVP).Score(), slowVP, theta, scale), rng, x0, nil)
+			return each(Gradient(loss, theta)[0])
 		})
 		for i, g := range got {
 			if scale == 1 && !(g.off(0) < 5) || scale != 1 && !(g.off(0) > 10) {

@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -145,9 +146,9 @@ func (l *timeLaw) density(t float64) float64 {
 }
 
 // draw takes stratified times from the law, with the weights of the uniform law over it.
-func (l *timeLaw) draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
-	rng, u := strata(rng, x0)
+func (l *timeLaw) draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
+	u := strata(rng, x0)
 	t, density := l.quantile(u)
 	span := s.Span()
-	return rng, t, Div(ConstAs(density, 1/(span.T-span.Eps)), density)
+	return t, Div(ConstAs(density, 1/(span.T-span.Eps)), density)
 }

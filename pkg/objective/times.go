@@ -6,13 +6,14 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // TimeSampler draws one time per example of a batch x0 [B, ...]: times t [B] in [Eps, T] of s and the weights [B] by
 // which their losses are multiplied.
 type TimeSampler interface {
-	Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node)
+	Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node)
 	String() string
 }
 
@@ -20,9 +21,9 @@ type TimeSampler interface {
 type Uniform struct{}
 
 // Draw implements TimeSampler with weights 1.
-func (Uniform) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
-	rng, u := RandomUniform(rng, batch(x0))
-	return rng, spread(s, u), OnesLike(u)
+func (Uniform) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
+	u := rng.Uniform(batch(x0))
+	return spread(s, u), OnesLike(u)
 }
 
 // String returns "uniform".
@@ -33,9 +34,9 @@ func (Uniform) String() string { return "uniform" }
 type Stratified struct{}
 
 // Draw implements TimeSampler with weights 1.
-func (Stratified) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
-	rng, u := strata(rng, x0)
-	return rng, spread(s, u), OnesLike(u)
+func (Stratified) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
+	u := strata(rng, x0)
+	return spread(s, u), OnesLike(u)
 }
 
 // String returns "stratified".
@@ -46,7 +47,7 @@ func (Stratified) String() string { return "stratified" }
 type Importance struct{}
 
 // Draw implements TimeSampler with the weights of the uniform law over this one.
-func (Importance) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+func (Importance) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
 	return must(importanceLaw(s)).draw(s, rng, x0)
 }
 
@@ -58,11 +59,11 @@ func (Importance) String() string { return "importance g^2/sigma^2" }
 type LogNormalSigma struct{ Mean, Std float64 }
 
 // Draw implements TimeSampler with weights 1.
-func (l LogNormalSigma) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+func (l LogNormalSigma) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
 	law := must(l.law(s))
-	rng, u := RandomUniform(rng, batch(x0))
+	u := rng.Uniform(batch(x0))
 	t, _ = law.quantile(u)
-	return rng, t, OnesLike(t)
+	return t, OnesLike(t)
 }
 
 // String names the law.
@@ -73,11 +74,11 @@ func (l LogNormalSigma) String() string { return fmt.Sprintf("ln sigma ~ N(%g, %
 type LogUniformSigma struct{}
 
 // Draw implements TimeSampler with weights 1.
-func (l LogUniformSigma) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
+func (l LogUniformSigma) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
 	law := must(l.law(s))
-	rng, u := RandomUniform(rng, batch(x0))
+	u := rng.Uniform(batch(x0))
 	t, _ = law.quantile(u)
-	return rng, t, OnesLike(t)
+	return t, OnesLike(t)
 }
 
 // String returns "ln sigma uniform".
@@ -99,12 +100,12 @@ func spread(s sde.SDE, u *Node) *Node {
 }
 
 // strata returns (u + i/B) mod 1 for i = 0..B-1.
-func strata(rng, x0 *Node) (newRNG, u *Node) {
-	rng, u0 := RandomUniform(rng, shapes.Make(x0.DType(), 1))
+func strata(rng noise.Source, x0 *Node) *Node {
+	u0 := rng.Uniform(shapes.Make(x0.DType(), 1))
 	n := x0.Shape().Dim(0)
 	offsets := MulScalar(Iota(u0.Graph(), batch(x0), 0), 1/float64(n))
-	u = Add(u0, offsets)
-	return rng, Sub(u, ConvertDType(GreaterOrEqual(u, OnesLike(u)), u.DType()))
+	u := Add(u0, offsets)
+	return Sub(u, ConvertDType(GreaterOrEqual(u, OnesLike(u)), u.DType()))
 }
 
 // must turns an error into the panic that graph builders raise.

@@ -18,19 +18,11 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 var edmTimes = LogNormalSigma{Mean: -1.2, Std: 1.2}
-
-func seed(t *testing.T, n int64) *tensors.Tensor {
-	t.Helper()
-	rng, err := RNGStateFromSeed(n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rng
-}
 
 type draws struct{ t, weight []float64 }
 
@@ -38,28 +30,25 @@ type draws struct{ t, weight []float64 }
 func draw(t *testing.T, b compute.Backend, s sde.SDE, dtype dtypes.DType, n int, samplers ...TimeSampler) []draws {
 	t.Helper()
 	shape := shapes.Make(dtype, n)
-	state := []*tensors.Tensor{seed(t, 21)}
+	var state []*tensors.Tensor
 	for range 2 * len(samplers) {
 		state = append(state, tensors.FromShape(shape))
 	}
-	l := loop.New(b, nil, len(state), func(_ *model.Scope, _ *Node, state, _ []*Node) []*Node {
-		rng, next := state[0], []*Node{nil}
-		x0 := Zeros(rng.Graph(), shapes.Make(dtype, n, 2))
+	l := loop.New(b, nil, len(state), func(_ *model.Scope, i *Node, _, inputs []*Node) []*Node {
+		rng, next, x0 := noise.At(inputs[0], i), []*Node{}, Zeros(i.Graph(), shapes.Make(dtype, n, 2))
 		for _, sampler := range samplers {
-			var at, weight *Node
-			rng, at, weight = sampler.Draw(s, rng, x0)
+			at, weight := sampler.Draw(s, rng, x0)
 			next = append(next, at, weight)
 		}
-		next[0] = rng
 		return next
 	})
-	out, err := l.Run(0, 1, state, nil)
+	out, err := l.Run(0, 1, state, []*tensors.Tensor{noise.Key(21, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := make([]draws, len(samplers))
 	for k := range all {
-		all[k] = draws{wide(out[1+2*k]), wide(out[2+2*k])}
+		all[k] = draws{wide(out[2*k]), wide(out[1+2*k])}
 	}
 	return all
 }
@@ -267,9 +256,9 @@ func TestBadTimes(t *testing.T) {
 // outside draws times beyond the span.
 type outside struct{ Uniform }
 
-func (outside) Draw(s sde.SDE, rng, x0 *Node) (newRNG, t, weight *Node) {
-	rng, t, weight = Uniform{}.Draw(s, rng, x0)
-	return rng, AddScalar(t, 1), weight
+func (outside) Draw(s sde.SDE, rng noise.Source, x0 *Node) (t, weight *Node) {
+	t, weight = Uniform{}.Draw(s, rng, x0)
+	return AddScalar(t, 1), weight
 }
 
 // TestLogUniformSigma: on VE it is Uniform, and a process whose noise starts at 0 is refused.

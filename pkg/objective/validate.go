@@ -9,6 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -25,17 +26,14 @@ func validate(o fmt.Stringer, s sde.SDE, times TimeSampler, weighting Weighting)
 	if err := sde.Validate(s); err != nil {
 		return fmt.Errorf("objective: %s: %w", o, err)
 	}
-	rng, err := RNGStateFromSeed(1)
-	if err != nil {
-		return err
-	}
 	ts := grid(s)
 	ts[0] = s.Span().Eps
-	results, err := CallOnceN(backend.Go(), func(t, rng *Node) []*Node {
+	results, err := CallOnceN(backend.Go(), func(t *Node) []*Node {
 		defer backend.PanicWithError()
-		_, drawn, weight := orUniform(times).Draw(s, rng, Zeros(t.Graph(), shapes.Make(dtypes.Float64, trialBatch, 1)))
+		x0 := Zeros(t.Graph(), shapes.Make(dtypes.Float64, trialBatch, 1))
+		drawn, weight := orUniform(times).Draw(s, noise.Once(t.Graph(), 1), x0)
 		return []*Node{s.Alpha(t), s.Sigma(t), weighting.Lambda(s, t), drawn, weight}
-	}, ts, rng)
+	}, ts)
 	if err != nil {
 		return fmt.Errorf("objective: %s: %w", o, err)
 	}

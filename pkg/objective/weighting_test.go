@@ -82,7 +82,7 @@ func TestErrors(t *testing.T) {
 				Mul(Div(MinScalar(snr, 5), snr), onNoise),
 			}
 			for _, w := range weightings {
-				want = append(want, DSM{SDE: s, Weighting: w}.Errors(f, x0, z, t))
+				want = append(want, DSM{SDE: s, Weighting: w}.Errors(f, x0, z, t, nil))
 			}
 			return want
 		}, x0, z, spread5(s))

@@ -17,7 +17,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/ode"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -143,7 +143,7 @@ func (s *Sampler) depart(set Settings) ([]*tensors.Tensor, error) {
 	for k := range state {
 		state[k] = zeros(dtypes.Int32, p.N)
 	}
-	state[walkX], state[walkRNG] = x, noise.State(set.Seed, stepStream)
+	state[walkX] = x
 	state[walkT], state[walkV], state[walkH] = all(span.T), all(v), all(0.01*(span.T-span.Eps))
 	state[walkScore] = tensors.FromShape(p.shape())
 	state[walkEnds], state[walkClocks] = zeros(p.dtype(), p.N, futureDepth), zeros(p.dtype(), p.N, futureDepth)
@@ -160,12 +160,13 @@ type adaptiveSteps struct{}
 func (s *Sampler) wander(ctx context.Context, tol Tolerance, set Settings, state []*tensors.Tensor) ([]*tensors.Tensor, error) {
 	key := loopKey{method: adaptiveSteps{}}
 	if s.loops[key] == nil {
-		s.loops[key] = loop.New(s.backend, nil, walkStates, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
-			return s.walk(state, inputs)
+		s.loops[key] = loop.New(s.backend, nil, walkStates, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+			return s.walk(noise.At(inputs[walkKey], i), state, inputs)
 		}).Until(walkStop)
 	}
 	inputs := []*tensors.Tensor{
 		s.problem.column(s.problem.SDE.Span().Eps, tol.Abs, tol.Rel), tensors.FromValue([]int32{int32(tol.MaxSteps)}),
+		noise.Key(set.Seed, stepStream),
 	}
 	for done, chunk := 0, 16; tensors.ToScalar[int32](state[walkStop]) == 0; {
 		if ctx.Err() != nil {

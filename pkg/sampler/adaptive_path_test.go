@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -27,7 +28,7 @@ type proposal struct {
 func propose(b compute.Backend, w *mat.Dense, h float64, trying bool) proposal {
 	n := w.RawMatrix().Rows
 	p := &Problem{SDE: sde.Brownian{}, N: n, Shape: []int{1}}
-	out := MustExecOnceN(b, func(w, rng *Node) []*Node {
+	out := MustExecOnceN(b, func(w *Node) []*Node {
 		g := w.Graph()
 		fill := func(v float64, dims ...int) *Node {
 			return Add(Zeros(g, shapes.Make(dtypes.Float64, dims...)), Const(g, v))
@@ -38,7 +39,7 @@ func propose(b compute.Backend, w *mat.Dense, h float64, trying bool) proposal {
 		f.ends = Where(first, fill(0.4, n, futureDepth), f.ends)
 		f.v = f.ends
 		f.noise = Where(first, BroadcastToShape(InsertAxes(w, 1), f.noise.Shape()), f.noise)
-		_, z := RandomNormal(rng, shapes.Make(dtypes.Float64, n, 1))
+		z := noise.Once(g, 3).Normal(shapes.Make(dtypes.Float64, n, 1))
 		tries := Equal(known, known)
 		if !trying {
 			tries = LogicalNot(tries)
@@ -47,7 +48,7 @@ func propose(b compute.Backend, w *mat.Dense, h float64, trying bool) proposal {
 		nothing := Equal(next.known, ZerosLike(known))
 		left := Sub(ReduceSum(next.noise, 1), Where(nothing, ZerosLike(w), next.top().noise))
 		return []*Node{try.end, Reshape(try.noise, n), Reshape(left, n), ConvertDType(next.known, dtypes.Float64)}
-	}, Tensor(w, dtypes.Float64), must(RNGStateFromSeed(3)))
+	}, Tensor(w, dtypes.Float64))
 	column := func(k int) []float64 { return tensors.MustCopyFlatData[float64](out[k]) }
 	return proposal{column(0), column(1), column(2), column(3)}
 }

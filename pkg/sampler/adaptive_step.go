@@ -4,7 +4,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/ode"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -12,7 +12,6 @@ import (
 // State of the loop of adaptive steps.
 const (
 	walkX        = iota // [N, Dim]
-	walkRNG             // of the noise
 	walkT               // [N]
 	walkV               // clock at walkT, [N]
 	walkH               // size of the step wanted next, > 0, [N]
@@ -35,11 +34,12 @@ const walking = int32(-1)
 const (
 	walkLimits = iota // Eps, Tolerance.Abs, Tolerance.Rel
 	walkTries         // int32 [1], Tolerance.MaxSteps
+	walkKey           // of the noise
 )
 
 // walk builds one iteration, which evaluates the score of each sample once: at its x if that is not known yet, else at
 // the predicted end of a step that is tried.
-func (s *Sampler) walk(state, inputs []*Node) []*Node {
+func (s *Sampler) walk(rng noise.Source, state, inputs []*Node) []*Node {
 	p := &s.problem
 	x, t, v, first := state[walkX], state[walkT], state[walkV], state[walkScore]
 	limits := values(inputs[walkLimits], 3)
@@ -47,7 +47,7 @@ func (s *Sampler) walk(state, inputs []*Node) []*Node {
 	informed := Equal(state[walkInformed], OnesLike(state[walkInformed]))
 	trying := And(going, informed)
 
-	rng, z := noise.Normal(state[walkRNG], x.Shape())
+	z := rng.Normal(x.Shape())
 	eps := BroadcastToShape(limits[0], t.Shape())
 	bottom := interval{end: eps, v: p.clock(eps)}
 	ahead := future{state[walkEnds], state[walkClocks], state[walkNoise], state[walkKnown]}
@@ -67,7 +67,7 @@ func (s *Sampler) walk(state, inputs []*Node) []*Node {
 	reject := And(trying, LogicalNot(accept))
 
 	out := append([]*Node{}, state...)
-	out[walkX], out[walkRNG], out[walkScore] = Where(accept, next, x), rng, Where(informed, first, second)
+	out[walkX], out[walkScore] = Where(accept, next, x), Where(informed, first, second)
 	out[walkT], out[walkV] = Where(accept, try.end, t), Where(accept, try.v, v)
 	out[walkH] = Where(trying, wanted(norm, Sub(t, try.end), state[walkH]), state[walkH])
 	out[walkInformed] = Where(going, count(LogicalNot(accept)), state[walkInformed])

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -87,9 +87,9 @@ func (forward) Knobs() []float64 { return nil }
 func (forward) Validate() error  { return nil }
 func (forward) NFE() int         { return 0 }
 
-func (forward) Step(p *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRNG, next *Node, newAux []*Node) {
+func (forward) Step(p *Problem, rng noise.Source, x, t, tNext *Node, _, _ []*Node) (next *Node, newAux []*Node) {
 	dt := Sub(tNext, t)
-	rng, z := noise.Normal(rng, x.Shape())
+	z := rng.Normal(x.Shape())
 	mean := Add(x, sde.Times(Mul(p.SDE.Drift(t), dt), x))
-	return rng, Add(mean, sde.Times(Mul(p.SDE.Diffusion(t), Sqrt(dt)), z)), nil
+	return Add(mean, sde.Times(Mul(p.SDE.Diffusion(t), Sqrt(dt)), z)), nil
 }

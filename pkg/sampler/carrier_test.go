@@ -9,6 +9,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -26,8 +27,8 @@ func (memory) Begin(_ *Problem, x, t *Node, knobs []*Node) []*Node {
 	return []*Node{Mul(knobs[0], t), ReduceAllSum(x)}
 }
 
-func (memory) Step(_ *Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
-	return rng, Add(x, Reshape(aux[0], 1, 1)), []*Node{Mul(knobs[0], Sub(t, tNext)), aux[1]}
+func (memory) Step(_ *Problem, rng noise.Source, x, t, tNext *Node, aux, knobs []*Node) (next *Node, newAux []*Node) {
+	return Add(x, Reshape(aux[0], 1, 1)), []*Node{Mul(knobs[0], Sub(t, tNext)), aux[1]}
 }
 
 // TestCarrier: what a method carries starts with Begin, follows the steps, and ends in the result, on the device as on

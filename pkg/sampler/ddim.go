@@ -2,6 +2,7 @@ package sampler
 
 import (
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/scoresde/scoresde/pkg/noise"
 )
 
 // DDIM is the deterministic sampler of Song, Meng and Ermon (2021, arXiv 2010.02502, eq 12 with eta = 0), for every affine
@@ -26,7 +27,7 @@ func (DDIM) Order() Order { return Order{Strong: 1, Weak: 1} }
 func (DDIM) NFE() int { return 1 }
 
 // Predict implements Predictor.
-func (DDIM) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (DDIM) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	next = exponential(marginalAt(p.SDE, t), marginalAt(p.SDE, tNext), x, p.denoise(x, t))
-	return rng, next, next
+	return next, next
 }

@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -36,7 +37,7 @@ func (DEIS) Validate() error { return nil }
 func (DEIS) Begin(_ *Problem, x, t *Node, _ []*Node) []*Node { return noHistory(x, t) }
 
 // Step implements Method.
-func (DEIS) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, next *Node, newAux []*Node) {
+func (DEIS) Step(p *Problem, rng noise.Source, x, t, tNext *Node, aux, _ []*Node) (next *Node, newAux []*Node) {
 	rho := func(t *Node) *Node { return Div(p.SDE.Sigma(t), p.SDE.Alpha(t)) }
 	eps := Neg(sde.Times(p.SDE.Sigma(t), p.Score(x, t)))
 	h := Sub(rho(tNext), rho(t))
@@ -45,5 +46,5 @@ func (DEIS) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, ne
 	ratio := Where(first, ZerosLike(h), MulScalar(Div(h, gap), 0.5))
 	mean := Add(eps, sde.Times(ratio, Sub(eps, aux[0])))
 	scaled := Add(Div(x, like(p.SDE.Alpha(t), x)), sde.Times(h, mean))
-	return rng, sde.Times(p.SDE.Alpha(tNext), scaled), []*Node{eps, t}
+	return sde.Times(p.SDE.Alpha(tNext), scaled), []*Node{eps, t}
 }

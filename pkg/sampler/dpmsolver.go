@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -23,14 +24,14 @@ func (DPMSolver2S) Order() Order { return Order{Strong: 2, Weak: 2} }
 func (DPMSolver2S) NFE() int { return 2 }
 
 // Predict implements Predictor.
-func (DPMSolver2S) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (DPMSolver2S) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	middle := MulScalar(Add(t, tNext), 0.5)
 	a, m, b := marginalAt(p.SDE, t), marginalAt(p.SDE, middle), marginalAt(p.SDE, tNext)
 	d := p.denoise(x, t)
 	inner := p.denoise(exponential(a, m, x, d), middle)
 	part := Div(Sub(m.lambda, a.lambda), Sub(b.lambda, a.lambda)) // r, near 1/2
 	next = exponential(a, b, x, Add(d, sde.Times(Reciprocal(MulScalar(part, 2)), Sub(inner, d))))
-	return rng, next, next
+	return next, next
 }
 
 // DPMSolver2M is DPM-Solver++(2M) (Lu et al. 2022, algorithm 2): second order with one evaluation per step, because the
@@ -59,12 +60,12 @@ func (DPMSolver2M) Validate() error { return nil }
 func (DPMSolver2M) Begin(p *Problem, x, t *Node, _ []*Node) []*Node { return noHistory(x, t) }
 
 // Step implements Method.
-func (DPMSolver2M) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, next *Node, newAux []*Node) {
+func (DPMSolver2M) Step(p *Problem, rng noise.Source, x, t, tNext *Node, aux, _ []*Node) (next *Node, newAux []*Node) {
 	a, b := marginalAt(p.SDE, t), marginalAt(p.SDE, tNext)
 	d := p.denoise(x, t)
 	slope := slopeOf(p, aux, d, t, a.lambda)
 	mean := Add(d, sde.Times(MulScalar(Sub(b.lambda, a.lambda), 0.5), slope))
-	return rng, exponential(a, b, x, mean), []*Node{d, t}
+	return exponential(a, b, x, mean), []*Node{d, t}
 }
 
 // noHistory is the history of a multistep method before its first step: a value of 0 at the time of the start, which

@@ -8,7 +8,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -53,15 +53,15 @@ func (m Family) Validate() error {
 }
 
 // Step implements Method. Where tNext > t, as in Sampler.Forward, it is a step of the forward SDE.
-func (m Family) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
+func (m Family) Step(p *Problem, rng noise.Source, x, t, tNext *Node, _, knobs []*Node) (next *Node, newAux []*Node) {
 	dt, g := Sub(t, tNext), p.SDE.Diffusion(t)
 	add := Mul(Sign(dt), Square(knobs[0])) // of the noise to the score: backward +, forward -
 	push := Mul(Mul(MulScalar(AddScalar(add, 1), 0.5), Square(g)), dt)
 	std := Mul(Mul(knobs[0], g), Sqrt(Abs(dt)))
-	rng, z := noise.Normal(rng, x.Shape())
+	z := rng.Normal(x.Shape())
 	drift := sde.Times(Mul(p.SDE.Drift(t), dt), x)
 	mean := Add(Sub(x, drift), sde.Times(push, p.Score(x, t)))
-	return rng, Add(mean, sde.Times(std, z)), nil
+	return Add(mean, sde.Times(std, z)), nil
 }
 
 // Forward runs a member of the family forward, from Settings.Init at Eps up to T: data noised to Eps there, which the score

@@ -16,6 +16,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/metric"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -29,17 +30,17 @@ type knobbed struct{ Method }
 
 func (k knobbed) Order() Order { return k.Method.(interface{ Order() Order }).Order() }
 
-func (k knobbed) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (k knobbed) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	knobs := make([]*Node, len(k.Knobs()))
 	for i, v := range k.Knobs() {
 		knobs[i] = ConstAs(x, []float64{v})
 	}
-	_, other := RandomNormal(rng, x.Shape())
-	newRNG, next, _ = k.Step(p, rng, x, t, tNext, nil, knobs)
-	laterRNG, later, _ := k.Step(p, newRNG, x, t, tNext, nil, knobs)
-	_, z := RandomNormal(newRNG, x.Shape())
-	slope := Div(Sub(later, next), Sub(z, other))
-	return laterRNG, next, Sub(next, Mul(slope, other))
+	z := rng.Again().Normal(x.Shape())
+	next, _ = k.Step(p, rng, x, t, tNext, nil, knobs)
+	otherZ := rng.Again().Normal(x.Shape())
+	other, _ := k.Step(p, rng, x, t, tNext, nil, knobs)
+	slope := Div(Sub(other, next), Sub(otherZ, z))
+	return next, Sub(next, Mul(slope, z))
 }
 
 // TestFamilyStep: the step both ways against the SDEs of the family, and against its two known members.

@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -30,9 +31,9 @@ func (ProbabilityFlow) Order() Order { return Order{Strong: 1, Weak: 1} }
 func (ProbabilityFlow) NFE() int { return 1 }
 
 // Predict implements Predictor.
-func (ProbabilityFlow) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (ProbabilityFlow) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	next = Sub(x, sde.Times(Sub(t, tNext), score.Flow(p.Score, p.SDE)(x, t)))
-	return rng, next, next
+	return next, next
 }
 
 // marginal is the kernel at one time, [1] each. lambda = ln(alpha/sigma) rises as the noise falls.

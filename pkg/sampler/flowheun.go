@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
@@ -33,7 +34,7 @@ func (FlowHeun) Order() Order { return Order{Strong: 2, Weak: 2} }
 func (FlowHeun) NFE() int { return 2 }
 
 // Predict implements Predictor.
-func (FlowHeun) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (FlowHeun) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	noiseless := Equal(p.SDE.Sigma(tNext), ZerosLike(tNext))
 	dt := like(Sub(t, tNext), x)
 	slope := score.Flow(p.Score, p.SDE)
@@ -42,5 +43,5 @@ func (FlowHeun) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean 
 	second := slope(guess, Where(noiseless, t, tNext))
 	half := like(Where(noiseless, ZerosLike(t), MulScalar(OnesLike(t), 0.5)), x)
 	next = Sub(guess, Mul(Mul(half, dt), Sub(second, first)))
-	return rng, next, next
+	return next, next
 }

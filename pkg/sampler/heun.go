@@ -6,7 +6,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -50,12 +50,12 @@ func (h Heun) Validate() error {
 }
 
 // Step implements Method.
-func (h Heun) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
+func (h Heun) Step(p *Problem, rng noise.Source, x, t, tNext *Node, _, knobs []*Node) (next *Node, newAux []*Node) {
 	if h.Churn > 0 {
 		up := Min(Mul(t, AddScalar(knobs[0], 1)), ConstAs(t, []float64{p.SDE.Span().T}))
 		a, c := sde.Transition(p.SDE, up, t)
 		var z *Node
-		rng, z = noise.Normal(rng, x.Shape())
+		z = rng.Normal(x.Shape())
 		x, t = Add(sde.Times(a, x), sde.Times(c, z)), up
 	}
 	slope := func(x, t *Node) *Node { return Neg(sde.Times(p.SDE.Sigma(t), p.Score(x, t))) } // (x/Alpha - D)/rho = eps
@@ -65,5 +65,5 @@ func (h Heun) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG
 	first := slope(x, t)
 	out := like(p.SDE.Alpha(tNext), x)
 	second := slope(Mul(out, Add(scaled, Mul(step, first))), tNext)
-	return rng, Mul(out, Add(scaled, Mul(step, MulScalar(Add(first, second), 0.5)))), nil
+	return Mul(out, Add(scaled, Mul(step, MulScalar(Add(first, second), 0.5)))), nil
 }

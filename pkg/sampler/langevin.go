@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -72,12 +72,12 @@ func (l Langevin) Validate() error {
 }
 
 // Correct implements Corrector.
-func (l Langevin) Correct(p *Problem, rng, x, t, a *Node, knobs []*Node) (newRNG, next *Node) {
+func (l Langevin) Correct(p *Problem, rng noise.Source, x, t, a *Node, knobs []*Node) *Node {
 	s := p.Score(x, t)
-	rng, z := noise.Normal(rng, x.Shape())
+	z := rng.Normal(x.Shape())
 	step := Square(Mul(knobs[0], Mul(a, l.ratio(p, t, s, z)))) // [1] or [N]
 	eps := like(MulScalar(step, 2), x)
-	return rng, Add(Add(x, Mul(eps, s)), Mul(Sqrt(MulScalar(eps, 2)), z))
+	return Add(Add(x, Mul(eps, s)), Mul(Sqrt(MulScalar(eps, 2)), z))
 }
 
 // ratio is |z|/|score|, [1] for the batch or [N].

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -74,13 +74,13 @@ func (c clean) Sigma(t *Node) *Node {
 
 // last is the mean of a step from time t [1] to noise 0, after the corrections at t if the corrector goes first. To the step
 // rule of Langevin the transition is that of this step, a = Alpha(t).
-func (m PC) last(p Problem, rng, x, t *Node, knobs []*Node) *Node {
+func (m PC) last(p Problem, rng noise.Source, x, t *Node, knobs []*Node) *Node {
 	end := ZerosLike(t)
 	p.SDE = clean{p.SDE, end}
 	if m.CorrectorFirst {
-		rng, x = m.correct(&p, rng, x, t, t, end, knobs)
+		x = m.correct(&p, rng, x, t, t, end, knobs)
 	}
-	_, _, mean := m.Predictor.Predict(&p, rng, x, t, end)
+	_, mean := m.Predictor.Predict(&p, rng, x, t, end)
 	return mean
 }
 
@@ -91,9 +91,9 @@ func (s *Sampler) finish(m PC, r *Result, seed int64) error {
 	exec := s.lasts[m.Key()]
 	if exec == nil {
 		var err error
-		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng, x, t, knobs *Node) []*Node {
+		exec, err = model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, key, x, t, knobs *Node) []*Node {
 			defer backend.PanicWithError()
-			x = m.last(s.problem, rng, x, t, values(knobs, len(m.Knobs())))
+			x = m.last(s.problem, noise.At(key, nil), x, t, values(knobs, len(m.Knobs())))
 			return []*Node{x, IsFinite(ReduceAllSum(x))}
 		})
 		if err != nil {
@@ -102,7 +102,7 @@ func (s *Sampler) finish(m PC, r *Result, seed int64) error {
 		s.lasts[m.Key()] = exec
 	}
 	t := r.Grid[len(r.Grid)-1]
-	out, err := exec.Call(noise.State(seed, lastStream), r.X, s.problem.column(t), s.knobs(m))
+	out, err := exec.Call(noise.Key(seed, lastStream), r.X, s.problem.column(t), s.knobs(m))
 	if err != nil {
 		return fmt.Errorf("sampler: %s, the step to noise 0: %w", m, err)
 	}

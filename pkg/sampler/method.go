@@ -5,6 +5,7 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/scoresde/scoresde/pkg/noise"
 )
 
 // Method advances a batch by one step of the grid.
@@ -22,7 +23,7 @@ type Method interface {
 	NFE() int
 	// Step builds the graph from the state x [N, Shape...] at time t to the state at tNext, both times [1]. aux is what the
 	// method carries besides x from step to step, nil unless it is a Carrier; it keeps its number and shapes.
-	Step(p *Problem, rng, x, t, tNext *Node, aux, knobs []*Node) (newRNG, next *Node, newAux []*Node)
+	Step(p *Problem, rng noise.Source, x, t, tNext *Node, aux, knobs []*Node) (next *Node, newAux []*Node)
 }
 
 // Carrier is a Method that carries more than the samples: weights of particles, former evaluations.
@@ -44,7 +45,7 @@ type Predictor interface {
 	Order() Order
 	NFE() int
 	// Predict returns the state at tNext and its mean, the same without the last noise.
-	Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node)
+	Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node)
 }
 
 // Corrector moves a state at fixed time towards p_t.
@@ -56,7 +57,7 @@ type Corrector interface {
 	Validate() error
 	// Correct takes one step at time t [1]. a [1] is the coefficient of x in the forward transition over the present step
 	// of the grid, which the paper's step rule needs: a^2 = 1 - beta_i for VP, 1 for VE.
-	Correct(p *Problem, rng, x, t, a *Node, knobs []*Node) (newRNG, next *Node)
+	Correct(p *Problem, rng noise.Source, x, t, a *Node, knobs []*Node) *Node
 }
 
 // PC is the predictor-corrector sampler. Per step the predictor moves from t to tNext, and Corrections corrector steps
@@ -151,34 +152,34 @@ func (m PC) NFE() int {
 }
 
 // Step implements Method.
-func (m PC) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
+func (m PC) Step(p *Problem, rng noise.Source, x, t, tNext *Node, _, knobs []*Node) (next *Node, newAux []*Node) {
 	if m.CorrectorFirst {
-		rng, x = m.correct(p, rng, x, t, t, tNext, knobs)
-		rng, x = m.predict(p, rng, x, t, tNext)
-		return rng, x, nil
+		x = m.correct(p, rng, x, t, t, tNext, knobs)
+		x = m.predict(p, rng, x, t, tNext)
+		return x, nil
 	}
-	rng, x = m.predict(p, rng, x, t, tNext)
-	rng, x = m.correct(p, rng, x, tNext, t, tNext, knobs)
-	return rng, x, nil
+	x = m.predict(p, rng, x, t, tNext)
+	x = m.correct(p, rng, x, tNext, t, tNext, knobs)
+	return x, nil
 }
 
-func (m PC) predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next *Node) {
+func (m PC) predict(p *Problem, rng noise.Source, x, t, tNext *Node) *Node {
 	if m.Predictor == nil {
-		return rng, x
+		return x
 	}
-	rng, x, _ = m.Predictor.Predict(p, rng, x, t, tNext)
-	return rng, x
+	x, _ = m.Predictor.Predict(p, rng, x, t, tNext)
+	return x
 }
 
-func (m PC) correct(p *Problem, rng, x, at, t, tNext *Node, knobs []*Node) (newRNG, next *Node) {
+func (m PC) correct(p *Problem, rng noise.Source, x, at, t, tNext *Node, knobs []*Node) (next *Node) {
 	if m.Corrector == nil {
-		return rng, x
+		return x
 	}
 	a := Div(p.SDE.Alpha(t), p.SDE.Alpha(tNext))
 	for range m.corrections() {
-		rng, x = m.Corrector.Correct(p, rng, x, at, a, knobs)
+		x = m.Corrector.Correct(p, rng, x, at, a, knobs)
 	}
-	return rng, x
+	return x
 }
 
 // positive is the check that most knobs need.

@@ -3,7 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -24,11 +24,11 @@ type Gaussian interface {
 }
 
 // draw takes a step of a Gaussian predictor.
-func draw(k Gaussian, p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func draw(k Gaussian, p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	onX, onScore, std := k.Kernel(p.SDE, t, tNext)
 	mean = Add(sde.Times(onX, x), sde.Times(onScore, p.Score(x, t)))
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, sde.Times(std, z)), mean
+	z := rng.Normal(x.Shape())
+	return Add(mean, sde.Times(std, z)), mean
 }
 
 // EulerMaruyama discretises the reverse-time SDE dx = (f x - g^2 score) dt + g dw (report, eq 2) with all coefficients
@@ -57,7 +57,7 @@ func (EulerMaruyama) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node)
 }
 
 // Predict implements Predictor.
-func (k EulerMaruyama) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (k EulerMaruyama) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	return draw(k, p, rng, x, t, tNext)
 }
 
@@ -89,7 +89,7 @@ func (ReverseDiffusion) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *No
 }
 
 // Predict implements Predictor.
-func (k ReverseDiffusion) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (k ReverseDiffusion) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	return draw(k, p, rng, x, t, tNext)
 }
 
@@ -121,6 +121,6 @@ func (Ancestral) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
 }
 
 // Predict implements Predictor.
-func (k Ancestral) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (k Ancestral) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	return draw(k, p, rng, x, t, tNext)
 }

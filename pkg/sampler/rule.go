@@ -5,6 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -48,6 +49,6 @@ func (r *Rule) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node) {
 }
 
 // Predict implements Predictor.
-func (r *Rule) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (r *Rule) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	return draw(r, p, rng, x, t, tNext)
 }

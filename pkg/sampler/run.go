@@ -13,7 +13,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
@@ -102,13 +102,13 @@ func (s *Sampler) Run(ctx context.Context, m Method, set Settings) (*Result, err
 
 // State and inputs of the loop.
 const (
-	stateX = iota
-	stateRNG
+	stateX   = iota
 	stateBad // first step with a non-finite state, -1 if none
 	stateAux // what a Carrier carries
 
 	inputGrid  = 0
 	inputKnobs = 1
+	inputKey   = 2 // of the noise
 )
 
 // follow runs a method along the times of grid, which may rise (Forward) or fall.
@@ -118,12 +118,12 @@ func (s *Sampler) follow(ctx context.Context, m Method, grid []float64, set Sett
 	if err != nil {
 		return nil, err
 	}
-	inputs := []*tensors.Tensor{s.problem.column(loop.Padded(grid)...), s.knobs(m)}
+	inputs := []*tensors.Tensor{s.problem.column(loop.Padded(grid)...), s.knobs(m), noise.Key(set.Seed, stepStream)}
 	aux, err := s.begin(m, x, grid[0], inputs[inputKnobs])
 	if err != nil {
 		return nil, fmt.Errorf("sampler: %s: %w", m, err)
 	}
-	state := append([]*tensors.Tensor{x, noise.State(set.Seed, stepStream), tensors.FromScalar(int32(-1))}, aux...)
+	state := append([]*tensors.Tensor{x, tensors.FromScalar(int32(-1))}, aux...)
 	l := s.loop(m, set.HostLoop, len(state))
 	r := &Result{Grid: grid, Snapshots: make([]Snapshot, len(set.Snapshots)), X: x}
 	n := len(grid) - 1
@@ -218,9 +218,10 @@ func (s *Sampler) loop(m Method, host bool, states int) *loop.Loop {
 	knobs := len(m.Knobs())
 	l := loop.New(s.backend, nil, states, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
 		t, tNext := at(inputs[inputGrid], i), at(inputs[inputGrid], Add(i, Const(i.Graph(), int32(1))))
-		rng, x, aux := m.Step(&s.problem, state[stateRNG], state[stateX], t, tNext, state[stateAux:], values(inputs[inputKnobs], knobs))
+		rng := noise.At(inputs[inputKey], i)
+		x, aux := m.Step(&s.problem, rng, state[stateX], t, tNext, state[stateAux:], values(inputs[inputKnobs], knobs))
 		broken := And(LogicalNot(IsFinite(ReduceAllSum(x))), LessThan(state[stateBad], Const(i.Graph(), int32(0))))
-		return append([]*Node{x, rng, Where(broken, i, state[stateBad])}, aux...)
+		return append([]*Node{x, Where(broken, i, state[stateBad])}, aux...)
 	})
 	if host {
 		l.OnHost()
@@ -242,17 +243,16 @@ func (s *Sampler) start(set Settings) (*tensors.Tensor, error) {
 		return set.Init, nil
 	}
 	if s.prior == nil {
-		exec, err := model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, rng *Node) *Node {
+		exec, err := model.NewExec(s.backend, model.NewStore(), func(_ *model.Scope, key *Node) *Node {
 			defer backend.PanicWithError()
-			_, z := RandomNormal(rng, want)
-			return MulScalar(z, s.problem.SDE.PriorStd())
+			return MulScalar(noise.At(key, nil).Normal(want), s.problem.SDE.PriorStd())
 		})
 		if err != nil {
 			return nil, err
 		}
 		s.prior = exec
 	}
-	return s.prior.Call1(noise.State(set.Seed, startStream))
+	return s.prior.Call1(noise.Key(set.Seed, startStream))
 }
 
 // The streams of a seed, so that nothing shares noise.

@@ -15,6 +15,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -208,8 +209,8 @@ func (double) String() string { return "double" }
 func (double) Key() any       { return double{} }
 func (double) Order() Order   { return Order{} }
 func (double) NFE() int       { return 0 }
-func (double) Predict(_ *Problem, rng, x, _, _ *Node) (newRNG, next, mean *Node) {
-	return rng, Add(x, x), x
+func (double) Predict(_ *Problem, rng noise.Source, x, _, _ *Node) (next, mean *Node) {
+	return Add(x, x), x
 }
 
 type addOne struct{}
@@ -218,8 +219,8 @@ func (addOne) String() string   { return "add one" }
 func (addOne) Key() any         { return addOne{} }
 func (addOne) Knobs() []float64 { return nil }
 func (addOne) Validate() error  { return nil }
-func (addOne) Correct(_ *Problem, rng, x, _, _ *Node, _ []*Node) (newRNG, next *Node) {
-	return rng, Add(x, OnesLike(x))
+func (addOne) Correct(_ *Problem, rng noise.Source, x, _, _ *Node, _ []*Node) *Node {
+	return Add(x, OnesLike(x))
 }
 
 // TestDenoise: the last state becomes the posterior mean of the data.

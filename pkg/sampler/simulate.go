@@ -9,7 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -47,9 +47,9 @@ func (*simulated) Knobs() []float64 { return nil }
 func (*simulated) Validate() error  { return nil }
 func (*simulated) NFE() int         { return 0 }
 
-func (m *simulated) Step(_ *Problem, rng, x, t, tNext *Node, _, _ []*Node) (newRNG, next *Node, newAux []*Node) {
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, m.process.Step(x, t, Sub(tNext, t), z), nil
+func (m *simulated) Step(_ *Problem, rng noise.Source, x, t, tNext *Node, _, _ []*Node) (next *Node, newAux []*Node) {
+	z := rng.Normal(x.Shape())
+	return m.process.Step(x, t, Sub(tNext, t), z), nil
 }
 
 // ReverseOf is the Euler-Maruyama predictor for the time reversal of a process without a kernel (Anderson 1982),
@@ -86,7 +86,7 @@ func (*ReverseOf) Order() Order { return Order{Strong: 1, Weak: 1} }
 func (*ReverseOf) NFE() int { return 1 }
 
 // Predict implements Predictor.
-func (r *ReverseOf) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (r *ReverseOf) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	if got, want := p.SDE.Span(), r.Process.Span(); got != want {
 		panic(fmt.Errorf("sampler: %s: Problem.SDE %s has times [%g, %g], want those of the process, [%g, %g]",
 			r, p.SDE, got.Eps, got.T, want.Eps, want.T))
@@ -94,6 +94,6 @@ func (r *ReverseOf) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, m
 	dt, g := Sub(t, tNext), r.Process.G(t)
 	slope := Sub(r.Process.Slope(x, t), sde.Times(Square(g), p.Score(x, t)))
 	mean = Sub(x, sde.Times(dt, slope))
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, Add(mean, sde.Times(Mul(g, Sqrt(dt)), z)), mean
+	z := rng.Normal(x.Shape())
+	return Add(mean, sde.Times(Mul(g, Sqrt(dt)), z)), mean
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
 	"github.com/scoresde/scoresde/pkg/metric"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -22,13 +23,12 @@ import (
 // repeat corrects many times at one time, with a = 1, from x.
 func repeat(t *testing.T, p Problem, c Corrector, at float64, steps int, x *mat.Dense) *mat.Dense {
 	t.Helper()
-	l := loop.New(backend.Go(), nil, 2, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
+	l := loop.New(backend.Go(), nil, 1, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
 		now := inputs[0]
-		rng, next := c.Correct(&p, state[1], state[0], now, OnesLike(now), []*Node{Reshape(inputs[1], 1)})
-		return []*Node{next, rng}
+		return []*Node{c.Correct(&p, noise.At(inputs[2], i), state[0], now, OnesLike(now), []*Node{Reshape(inputs[1], 1)})}
 	})
-	state := []*tensors.Tensor{Tensor(x, dtypes.Float64), must(RNGStateFromSeed(4))}
-	inputs := []*tensors.Tensor{tensors.FromValue([]float64{at}), tensors.FromValue(c.(Langevin).Knobs())}
+	state := []*tensors.Tensor{Tensor(x, dtypes.Float64)}
+	inputs := []*tensors.Tensor{tensors.FromValue([]float64{at}), tensors.FromValue(c.(Langevin).Knobs()), noise.Key(4, 0)}
 	state, err := l.Run(0, steps, state, inputs)
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +70,15 @@ func TestStationaryBiasIsLinear(t *testing.T) {
 	p.DType = dtypes.Float64
 	l := levels(s, []float64{at})[0]
 	v := l.v(data.std)
-	exec := MustNewExec(backend.Go(), func(rng, x, t, r *Node) []*Node {
-		_, z := RandomNormal(rng, x.Shape())
-		_, next := Langevin{1, Expected}.Correct(&p, rng, x, t, OnesLike(t), []*Node{r})
+	exec := MustNewExec(backend.Go(), func(x, t, r *Node) []*Node {
+		rng := noise.Once(x.Graph(), 3)
+		z := rng.Again().Normal(x.Shape())
+		next := Langevin{1, Expected}.Correct(&p, rng, x, t, OnesLike(t), []*Node{r})
 		return []*Node{next, z}
 	})
 	for _, snr := range []float64{1e-2, 0.1, 0.5} {
 		at := func(x float64) (next, z []float64) {
-			out := exec.MustCall(must(RNGStateFromSeed(3)), [][]float64{{x}, {x}}, []float64{at}, []float64{snr})
+			out := exec.MustCall([][]float64{{x}, {x}}, []float64{at}, []float64{snr})
 			return flat(out[0]), flat(out[1])
 		}
 		from0, z := at(0)

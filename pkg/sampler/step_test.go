@@ -12,18 +12,20 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
 // stepper evaluates one step in float64 on the Go engine, with the noise laid open: the step and the stepper draw the
-// same z from one RNG state.
+// same z, which is the first draw.
 type stepper struct{ exec *Exec }
 
 func newStepper(p Predictor, problem Problem) stepper {
 	problem.DType = dtypes.Float64
-	return stepper{MustNewExec(backend.Go(), func(rng, x, t, tNext *Node) []*Node {
-		_, z := RandomNormal(rng, x.Shape())
-		_, next, mean := p.Predict(&problem, rng, x, t, tNext)
+	return stepper{MustNewExec(backend.Go(), func(x, t, tNext *Node) []*Node {
+		rng := noise.Once(x.Graph(), 3)
+		z := rng.Again().Normal(x.Shape())
+		next, mean := p.Predict(&problem, rng, x, t, tNext)
 		return []*Node{mean, next, z}
 	})}
 }
@@ -32,7 +34,7 @@ func newStepper(p Predictor, problem Problem) stepper {
 // for all rows, or one for each.
 func (s stepper) at(x, now, next []float64) (mean, state, z []float64) {
 	column := tensors.FromFlatDataAndDimensions(x, len(x), 1)
-	out := s.exec.MustCall(must(RNGStateFromSeed(3)), column, now, next)
+	out := s.exec.MustCall(column, now, next)
 	return flat(out[0]), flat(out[1]), flat(out[2])
 }
 
@@ -159,11 +161,12 @@ func TestLangevinStep(t *testing.T) {
 	_, sigma := sde.At(vp, at)
 	for _, c := range Correctors(snr) {
 		l := c.(Langevin)
-		out := MustNewExec(backend.Go(), func(rng, x, t, a, r *Node) []*Node {
-			_, z := RandomNormal(rng, x.Shape())
-			_, next := l.Correct(&p, rng, x, t, a, []*Node{r})
+		out := MustNewExec(backend.Go(), func(x, t, a, r *Node) []*Node {
+			rng := noise.Once(x.Graph(), 3)
+			z := rng.Again().Normal(x.Shape())
+			next := l.Correct(&p, rng, x, t, a, []*Node{r})
 			return []*Node{next, z, curved(x, t)}
-		}).MustCall(must(RNGStateFromSeed(3)), Tensor(x, dtypes.Float64), []float64{at}, []float64{a}, []float64{snr})
+		}).MustCall(Tensor(x, dtypes.Float64), []float64{at}, []float64{a}, []float64{snr})
 		next, z, s := Matrix(out[0]), Matrix(out[1]), Matrix(out[2])
 		meanNorm := func(m *mat.Dense) (sum float64) {
 			for i := range n {
@@ -199,10 +202,10 @@ func TestCoefficientOfCorrector(t *testing.T) {
 		for _, first := range []bool{false, true} {
 			m := PC{Corrector: recorder{}, CorrectorFirst: first}
 			p := Problem{SDE: c.s, N: 1, Shape: []int{2}, DType: dtypes.Float64}
-			out := MustNewExec(backend.Go(), func(rng, x, t, tNext *Node) *Node {
-				_, next, _ := m.Step(&p, rng, x, t, tNext, nil, nil)
+			out := MustNewExec(backend.Go(), func(x, t, tNext *Node) *Node {
+				next, _ := m.Step(&p, noise.Once(x.Graph(), 3), x, t, tNext, nil, nil)
 				return next
-			}).MustCall(must(RNGStateFromSeed(3)), [][]float64{{0, 0}}, []float64{0.5}, []float64{0.25})
+			}).MustCall([][]float64{{0, 0}}, []float64{0.5}, []float64{0.25})
 			got := flat(out[0])
 			at := map[bool]float64{false: 0.25, true: 0.5}[first]
 			closeTo(t, c.s.String()+": coefficient", got[0], c.want, 1e-12)
@@ -225,6 +228,6 @@ func (recorder) String() string   { return "recorder" }
 func (recorder) Key() any         { return recorder{} }
 func (recorder) Knobs() []float64 { return nil }
 func (recorder) Validate() error  { return nil }
-func (recorder) Correct(_ *Problem, rng, x, t, a *Node, _ []*Node) (newRNG, next *Node) {
-	return rng, Reshape(Concatenate([]*Node{a, t}, 0), 1, 2)
+func (recorder) Correct(_ *Problem, rng noise.Source, x, t, a *Node, _ []*Node) *Node {
+	return Reshape(Concatenate([]*Node{a, t}, 0), 1, 2)
 }

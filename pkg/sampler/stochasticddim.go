@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -44,13 +44,13 @@ func (m StochasticDDIM) Validate() error {
 }
 
 // Step implements Method.
-func (m StochasticDDIM) Step(p *Problem, rng, x, t, tNext *Node, _, knobs []*Node) (newRNG, next *Node, newAux []*Node) {
+func (m StochasticDDIM) Step(p *Problem, rng noise.Source, x, t, tNext *Node, _, knobs []*Node) (next *Node, newAux []*Node) {
 	_, c := sde.Transition(p.SDE, t, tNext)
 	from, to := p.SDE.Sigma(t), p.SDE.Sigma(tNext)
 	w := Mul(knobs[0], Div(Mul(c, to), from))
 	kept := Div(Sqrt(Mul(Add(to, w), Max(Sub(to, w), ZerosLike(w)))), from)
 	onD := Sub(p.SDE.Alpha(tNext), Mul(p.SDE.Alpha(t), kept))
-	rng, z := noise.Normal(rng, x.Shape())
+	z := rng.Normal(x.Shape())
 	mean := Add(sde.Times(kept, x), sde.Times(onD, p.denoise(x, t)))
-	return rng, Add(mean, sde.Times(w, z)), nil
+	return Add(mean, sde.Times(w, z)), nil
 }

@@ -5,7 +5,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -29,7 +29,7 @@ func (StochasticHeun) Order() Order { return Order{Strong: 1, Weak: 2} }
 func (StochasticHeun) NFE() int { return 2 }
 
 // Predict implements Predictor.
-func (StochasticHeun) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (StochasticHeun) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	dt := like(Sub(t, tNext), x)
 	slope := func(x, t *Node) *Node {
 		f, g2 := like(p.SDE.Drift(t), x), like(Square(p.SDE.Diffusion(t)), x)
@@ -41,6 +41,6 @@ func (StochasticHeun) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next,
 		return Add(Add(x, MulScalar(Add(first, slope(guess, tNext)), 0.5)), w)
 	}
 	spread := MulScalar(Sqrt(Mul(Add(Square(p.SDE.Diffusion(t)), Square(p.SDE.Diffusion(tNext))), Sub(t, tNext))), math.Sqrt(0.5))
-	rng, z := noise.Normal(rng, x.Shape())
-	return rng, step(sde.Times(spread, z)), step(ZerosLike(x))
+	z := rng.Normal(x.Shape())
+	return step(sde.Times(spread, z)), step(ZerosLike(x))
 }

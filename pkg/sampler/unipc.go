@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -39,7 +40,7 @@ func (UniPC) Begin(p *Problem, x, t *Node, _ []*Node) []*Node {
 //	next = sigma_b/sigma_a x + alpha_b e^-h integral of e^h' m(h') dh'
 //
 // and the corrector integrates the polynomial through D before, D now and D at the predicted end.
-func (UniPC) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, next *Node, newAux []*Node) {
+func (UniPC) Step(p *Problem, rng noise.Source, x, t, tNext *Node, aux, _ []*Node) (next *Node, newAux []*Node) {
 	a, b := marginalAt(p.SDE, t), marginalAt(p.SDE, tNext)
 	d, h := aux[2], Sub(b.lambda, a.lambda)
 	slope := slopeOf(p, aux, d, t, a.lambda)
@@ -60,5 +61,5 @@ func (UniPC) Step(p *Problem, rng, x, t, tNext *Node, aux, _ []*Node) (newRNG, n
 	c1 := Sub(rise, c2)
 	integral := Add(sde.Times(phi0, d), Add(sde.Times(phi1, c1), sde.Times(phi2, c2)))
 	next = Add(sde.Times(Div(b.sigma, a.sigma), x), sde.Times(b.alpha, integral))
-	return rng, next, []*Node{d, t, end}
+	return next, []*Node{d, t, end}
 }

@@ -3,6 +3,7 @@ package sampler
 import (
 	. "github.com/gomlx/gomlx/core/graph"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
@@ -35,6 +36,6 @@ func (WideAncestral) Kernel(s sde.SDE, t, tNext *Node) (onX, onScore, std *Node)
 }
 
 // Predict implements Predictor.
-func (k WideAncestral) Predict(p *Problem, rng, x, t, tNext *Node) (newRNG, next, mean *Node) {
+func (k WideAncestral) Predict(p *Problem, rng noise.Source, x, t, tNext *Node) (next, mean *Node) {
 	return draw(k, p, rng, x, t, tNext)
 }

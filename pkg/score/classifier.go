@@ -26,10 +26,10 @@ type Classifier struct {
 }
 
 // Func is the posterior with the averaged (EMA) weights. It panics where they are missing.
-func (c *Classifier) Func() Posterior { return c.with(c.weights().averaged) }
+func (c *Classifier) Func() Posterior { return c.with(c.variables().Averaged) }
 
 // Live is the posterior with the weights under training. It creates them where they do not exist.
-func (c *Classifier) Live() Posterior { return c.with(c.weights().live) }
+func (c *Classifier) Live() Posterior { return c.with(c.variables().Live) }
 
 func (c *Classifier) with(net func(in Inputs) *Node) Posterior {
 	return func(x, t *Node) *Node {
@@ -46,15 +46,13 @@ func (c *Classifier) with(net func(in Inputs) *Node) Posterior {
 	}
 }
 
-func (c *Classifier) weights() weights {
-	return weights{c.Net, c.Store, c.Scope(), c.EMAScope(), c.String()}
-}
+func (c *Classifier) variables() Variables { return Variables{c.Net, c.Store, c.Name, "classifier"} }
 
 // Scope is the path of the weights under training.
-func (c *Classifier) Scope() string { return scope(c.Name, "classifier") }
+func (c *Classifier) Scope() string { return c.variables().Scope() }
 
 // EMAScope is the path of their exponential moving average.
-func (c *Classifier) EMAScope() string { return scope(c.Name, "ema/classifier") }
+func (c *Classifier) EMAScope() string { return c.variables().EMAScope() }
 
 // String names the classifier by its parts.
 func (c *Classifier) String() string {

@@ -27,10 +27,10 @@ type Model struct {
 
 // Func is the score with the averaged (EMA) weights, in a context where the network takes one. It panics where the weights
 // are missing: they come from training or from a checkpoint.
-func (m *Model) Func(given ...Context) Func { return m.with(m.weights().averaged, given) }
+func (m *Model) Func(given ...Context) Func { return m.with(m.variables().Averaged, given) }
 
 // Live is the score with the weights under training. It creates them where they do not exist.
-func (m *Model) Live(given ...Context) Func { return m.with(m.weights().live, given) }
+func (m *Model) Live(given ...Context) Func { return m.with(m.variables().Live, given) }
 
 // Init gives the weights under training random values, for data of a shape, such as 2 or 28, 28, 1, unless they have values
 // already. Loops and training do so by themselves; other executables want weights that exist.
@@ -70,15 +70,13 @@ func (m *Model) with(net func(in Inputs) *Node, given []Context) Func {
 	}
 }
 
-func (m *Model) weights() weights {
-	return weights{m.Net, m.Store, m.Scope(), m.EMAScope(), m.String()}
-}
+func (m *Model) variables() Variables { return Variables{m.Net, m.Store, m.Name, "score"} }
 
 // Scope is the path of the weights under training.
-func (m *Model) Scope() string { return scope(m.Name, "score") }
+func (m *Model) Scope() string { return m.variables().Scope() }
 
 // EMAScope is the path of their exponential moving average.
-func (m *Model) EMAScope() string { return scope(m.Name, "ema/score") }
+func (m *Model) EMAScope() string { return m.variables().EMAScope() }
 
 // String names the model by its parts.
 func (m *Model) String() string {

@@ -13,6 +13,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -74,8 +75,8 @@ func Coupled(b compute.Backend, p sampler.Problem, start *mat.Dense, steps []int
 // drivenStep is a step of sampler.EulerMaruyama whose Brownian increment w [N, Dim] comes from outside.
 func drivenStep(b compute.Backend, p sampler.Problem) (*model.Exec, error) {
 	return model.NewExec(b, model.NewStore(), func(_ *model.Scope, x, w, t, tNext *Node) *Node {
-		unused := Const(x.Graph(), []uint64{0, 0, 0}) // Predict's own noise is left out
-		_, _, mean := sampler.EulerMaruyama{}.Predict(&p, unused, x, t, tNext)
+		unused := noise.Once(x.Graph(), 0) // Predict's own noise is left out
+		_, mean := sampler.EulerMaruyama{}.Predict(&p, unused, x, t, tNext)
 		return Add(mean, sde.Times(p.SDE.Diffusion(t), w))
 	})
 }

@@ -22,9 +22,16 @@ func (t *training) tryNet(b compute.Backend) error {
 	var got shapes.Shape
 	exec, err := model.NewExec(b, model.NewStore(), func(scope *model.Scope, seen []*Node) []*Node {
 		defer backend.PanicWithError()
-		in := score.Inputs{Level: seen[0], X: seen[1]}
-		if len(seen) > 2 {
-			in.Given = seen[2]
+		in := score.Inputs{Level: seen[0]}
+		for k, p := range t.netSees {
+			switch x := seen[k+1]; p.name {
+			case "data":
+				in.X = x
+			case "given":
+				in.Given = x
+			case "mask":
+				in.Mask = NotEqual(x, ZerosLike(x))
+			}
 		}
 		got = t.net.Apply(scope, in).Shape()
 		panic(errTried) // nothing of this graph is to be compiled

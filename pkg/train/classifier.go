@@ -8,6 +8,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/dataset"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -65,6 +66,9 @@ func FitClassifier(ctx context.Context, cfg ClassifierConfig, data Data, labels 
 	if err != nil {
 		return nil, err
 	}
+	if data.fresh != nil || data.Mask.Len() > 0 {
+		return nil, fmt.Errorf("train: FitClassifier got fresh data or masks, want a table of examples that count whole")
+	}
 	if n := data.X.Len(); len(labels) != n {
 		return nil, fmt.Errorf("train: got %d labels for %d examples, want one each", len(labels), n)
 	}
@@ -86,15 +90,14 @@ func FitClassifier(ctx context.Context, cfg ClassifierConfig, data Data, labels 
 	}}
 	t := &training{
 		Recipe: cfg.Recipe, id: id, what: cfg.Objective.String() + "; " + f.Classifier.String(),
-		log: &f.RunLog, store: f.Store, net: cfg.Net, out: []int{cfg.Classes}, data: data, netSees: []dataset.Examples{data.X},
+		log: &f.RunLog, store: f.Store, net: cfg.Net, out: []int{cfg.Classes}, data: data, netSees: data.parts()[:1],
 		form: cfg.form(what, std, data), bind: func(store *model.Store, name string) *stepper {
 			c := *f.Classifier
 			c.Store, c.Name = store, name
-			live := c.Live()
-			loss := func(rng *Node, batch []*Node) (newRNG, loss *Node) {
-				return cfg.Objective.Loss(live, rng, batch[0], batch[1])
-			}
-			return &stepper{batch: cfg.Batch, store: store, scope: c.Scope(), average: c.EMAScope(), loss: loss}
+			down := move{kinds: []string{"classifier"}, rate: 1, loss: func(rng noise.Source, batch Batch) *Node {
+				return cfg.Objective.Loss(c.Live(), rng, batch.X, batch.Given)
+			}}
+			return &stepper{batch: cfg.Batch, data: data, store: store, name: name, moves: []move{down}}
 		},
 	}
 	if err := t.open(ctx, &set); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/nets"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
@@ -93,8 +94,8 @@ func TestBadInput(t *testing.T) {
 // late is a time sampler that panics with something that is not an error, which locks a GoMLX Exec.
 type late struct{}
 
-func (late) Draw(sde.SDE, *Node, *Node) (newRNG, t, weight *Node) { panic("too late") }
-func (late) String() string                                       { return "late" }
+func (late) Draw(sde.SDE, noise.Source, *Node) (t, weight *Node) { panic("too late") }
+func (late) String() string                                      { return "late" }
 
 // TestNoFolder: results that cannot be written are an error before the work, not after it. A file in the folder's place
 // stops root too.

@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 	"github.com/scoresde/scoresde/pkg/sde"
 )
@@ -46,7 +47,7 @@ func Fit(ctx context.Context, cfg Config, data Data, set Settings) (*Fitted, err
 		form: cfg.form(what, std, data), bind: func(store *model.Store, name string) *stepper {
 			m := *f.Model
 			m.Store, m.Name = store, name
-			return &stepper{batch: cfg.Batch, store: store, scope: m.Scope(), average: m.EMAScope(), loss: cfg.loss(&m)}
+			return &stepper{batch: cfg.Batch, data: data, store: store, name: name, moves: cfg.moves(&m)}
 		},
 	}
 	if err := t.open(ctx, &set); err != nil {
@@ -62,23 +63,20 @@ func (c Config) model(std float64, id string) *score.Model {
 	}
 }
 
-// loss is that of batches of data [B, ...], or of data and condition [B, ...].
-func (c Config) loss(m *score.Model) lossFunc {
-	return func(rng *Node, batch []*Node) (newRNG, loss *Node) {
-		if len(batch) == 1 {
-			return c.Objective.Loss(m.Live(), rng, batch[0])
-		}
-		rng, y := c.dropped(rng, batch[1])
-		return c.Objective.Loss(m.Live(score.Context{Given: func(*Node) *Node { return y }}), rng, batch[0])
-	}
+// moves are one down the objective.
+func (c Config) moves(m *score.Model) []move {
+	return []move{{kinds: []string{"score"}, rate: 1, loss: func(rng noise.Source, batch Batch) *Node {
+		batch.Given = c.dropped(rng, batch.Given)
+		return c.Objective.Loss(m.Live(batch.Context()), rng, batch.X, batch.Mask)
+	}}}
 }
 
 // dropped replaces each condition of y [B, ...] by zeros with probability Drop.
-func (c Config) dropped(rng, y *Node) (newRNG, kept *Node) {
+func (c Config) dropped(rng noise.Source, y *Node) *Node {
 	if c.Drop == 0 {
-		return rng, y
+		return y
 	}
-	rng, u := RandomUniform(rng, shapes.Make(dtypes.Float32, y.Shape().Dim(0)))
+	u := rng.Uniform(shapes.Make(dtypes.Float32, y.Shape().Dim(0)))
 	keep := GreaterOrEqual(u, ConstAs(u, c.Drop))
-	return rng, sde.Times(ConvertDType(keep, y.DType()), y)
+	return sde.Times(ConvertDType(keep, y.DType()), y)
 }

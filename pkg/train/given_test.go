@@ -20,6 +20,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/nets"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
@@ -159,18 +160,13 @@ func TestDropped(t *testing.T) {
 	const n = 20000
 	for name, b := range backendtest.All(t) {
 		for _, drop := range []float64{0, 0.1, 0.7} {
-			rng, err := RNGStateFromSeed(3)
+			out, err := CallOnce(b, func(y *Node) *Node {
+				return Config{Drop: drop}.dropped(noise.Once(y.Graph(), 3), y)
+			}, mat2(n))
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := CallOnceN(b, func(rng, y *Node) []*Node {
-				rng, kept := Config{Drop: drop}.dropped(rng, y)
-				return []*Node{rng, kept}
-			}, rng, mat2(n))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, dropped := tensors.MustCopyFlatData[float32](out[1]), 0
+			got, dropped := tensors.MustCopyFlatData[float32](out), 0
 			for i := range n {
 				switch {
 				case got[2*i] == 0 && got[2*i+1] == 0:

@@ -14,6 +14,7 @@ import (
 
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/score"
 )
@@ -46,8 +47,8 @@ func (set NoiseSettings) validate() error {
 	return nil
 }
 
-// GradientNoise measures the gradients of o for the score m with its weights under training, over batches of data,
-// without conditions, drawn as in training, without clipping. A model without weights gets its initial ones (score.Model.Init). The
+// GradientNoise measures the gradients of o for the score m with its weights under training, over batches of data drawn as in
+// training, without their conditions and without clipping. A model without weights gets its initial ones (score.Model.Init). The
 // weights stay as they are, so that objectives, which differ in their laws of times say, can be compared at one point.
 func GradientNoise(b compute.Backend, m *score.Model, o objective.ScoreMatching, data Data, set NoiseSettings) (Noise, error) {
 	if b == nil || m == nil || o == nil {
@@ -81,41 +82,37 @@ type gradientSums struct {
 
 // gradientBlocks runs the batches, block by block, in one executable.
 func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching, data Data, set NoiseSettings) ([]gradientSums, error) {
-	rng, err := RNGStateFromSeed(set.Seed)
-	if err != nil {
-		return nil, err
-	}
 	size := 0
 	for v := range m.Store.Scope(m.Scope()).IterVariables() {
 		if v.Trainable {
 			size += v.Shape().Size()
 		}
 	}
-	l := loop.New(b, m.Store, 3, func(_ *model.Scope, _ *Node, state, inputs []*Node) []*Node {
-		rng, batch := draw(state[0], set.Batch, inputs)
-		rng, loss := o.Loss(m.Live(), rng, batch[0])
-		weights := trainable(m.Store.Scope(m.Scope()), rng.Graph())
-		parts, _ := gradients(loss, weights)
+	tables, err := data.tables()
+	if err != nil {
+		return nil, err
+	}
+	inputs := append([]*tensors.Tensor{noise.Key(set.Seed, 0)}, tables...)
+	l := loop.New(b, m.Store, 2, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
+		rng := noise.At(inputs[0], i)
+		batch := data.batch(rng, set.Batch, inputs[1:])
+		loss := o.Loss(m.Live(), rng, batch.X, batch.Mask)
+		parts, _ := gradients(loss, trainable(m.Store.Scope(m.Scope()), i.Graph()))
 		for k := range parts {
 			parts[k] = Reshape(parts[k], parts[k].Shape().Size())
 		}
 		g := Concatenate(parts, 0)
-		return []*Node{settled(rng), Add(state[1], g), Add(state[2], ReduceAllSum(Square(g)))}
+		return []*Node{Add(state[0], g), Add(state[1], ReduceAllSum(Square(g)))}
 	})
-	inputs, err := data.tables()
-	if err != nil {
-		return nil, err
-	}
 	each := set.Batches / noiseBlocks
 	var blocks []gradientSums
-	for range noiseBlocks {
-		start := []*tensors.Tensor{rng, host.Column(make([]float64, size), dtypes.Float32), tensors.FromScalar(float32(0))}
-		out, err := l.Run(0, each, start, inputs)
+	for k := range noiseBlocks {
+		start := []*tensors.Tensor{host.Column(make([]float64, size), dtypes.Float32), tensors.FromScalar(float32(0))}
+		out, err := l.Run(k*each, (k+1)*each, start, inputs)
 		if err != nil {
 			return nil, err
 		}
-		rng = out[0]
-		blocks = append(blocks, gradientSums{float64(each), host.Values(out[1]), float64(tensors.ToScalar[float32](out[2]))})
+		blocks = append(blocks, gradientSums{float64(each), host.Values(out[0]), float64(tensors.ToScalar[float32](out[1]))})
 		if !(blocks[len(blocks)-1].square <= math.MaxFloat32) {
 			return nil, fmt.Errorf("the gradients are not finite")
 		}
@@ -123,8 +120,8 @@ func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching
 	return blocks, nil
 }
 
-// noise are Mean2, Trace and Ratio from the sums.
-func (s gradientSums) noise() [3]float64 {
+// measures are Mean2, Trace and Ratio from the sums.
+func (s gradientSums) measures() [3]float64 {
 	mean2 := math.Pow(floats.Norm(s.sum, 2)/s.n, 2)
 	trace := (s.square - s.n*mean2) / (s.n - 1)
 	mean2 -= trace / s.n
@@ -138,11 +135,11 @@ func jackknife(blocks []gradientSums) Noise {
 		all.n, all.square = all.n+b.n, all.square+b.square
 		floats.Add(all.sum, b.sum)
 	}
-	values, count := all.noise(), float64(len(blocks))
+	values, count := all.measures(), float64(len(blocks))
 	var mean, square [3]float64
 	for _, b := range blocks {
 		rest := gradientSums{all.n - b.n, floats.SubTo(make([]float64, len(all.sum)), all.sum, b.sum), all.square - b.square}
-		for k, v := range rest.noise() {
+		for k, v := range rest.measures() {
 			mean[k], square[k] = mean[k]+v/count, square[k]+v*v/count
 		}
 	}

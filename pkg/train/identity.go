@@ -12,7 +12,7 @@ import (
 )
 
 // recipeVersion changes when the same configuration would train something else.
-const recipeVersion = 5
+const recipeVersion = 6
 
 // describe writes what is trained, without the recipe and the data. It must be the same in every process, since each
 // notebook cell is one, so nothing like a function's address may enter.
@@ -44,7 +44,7 @@ func (r Recipe) id(what string, data Data) string {
 	h.Write([]byte(what))
 	fmt.Fprintf(h, "recipe %d: %d %d %g %d %g %g %d\n", recipeVersion, r.Steps, r.Batch, r.LearningRate, r.WarmUp, r.ClipNorm, r.EMA, r.Seed)
 	for _, e := range data.parts() {
-		fmt.Fprintln(h, e.Sum)
+		fmt.Fprintln(h, e.name, e.Sum)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
@@ -54,7 +54,10 @@ func (r Recipe) id(what string, data Data) string {
 func (r Recipe) form(what string, std float64, data Data) string {
 	form := fmt.Sprintf("%sbatch %d, std %v", what, r.Batch, std)
 	for _, e := range data.parts() {
-		form += ", " + e.X.Shape().String()
+		form += ", " + e.name + " " + e.X.Shape().String()
+		if data.fresh != nil {
+			form += " " + e.Sum
+		}
 	}
 	return form
 }

@@ -27,19 +27,6 @@ func NewPool() *Pool { return &Pool{} }
 // poolSize bounds the memory for executables.
 const poolSize = 8
 
-// stepper is the compiled step of trainings of one form over the variables of a store.
-type stepper struct {
-	batch          int
-	store          *model.Store
-	scope, average string // absolute paths of the weights and of their averages
-	loss           lossFunc
-
-	form    string
-	backend compute.Backend
-	turn    sync.Mutex // of its use
-	loop    *loop.Loop
-}
-
 // compile prepares the loop, which compiles at its first use.
 func (s *stepper) compile(b compute.Backend) *stepper {
 	s.backend, s.loop = b, loop.New(b, s.store, states, s.step)
@@ -94,14 +81,14 @@ func (s *stepper) run(t *training, from, to int, state, inputs []*tensors.Tensor
 	if err := s.loop.Create(state, inputs); err != nil {
 		return nil, err
 	}
-	if err := s.exchange(t, func(pooled, own *model.Variable) error { return move(own, pooled) }); err != nil {
+	if err := s.exchange(t, func(pooled, own *model.Variable) error { return hand(own, pooled) }); err != nil {
 		return nil, err
 	}
 	state, err := s.loop.Run(from, to, state, inputs)
 	if err != nil {
 		return nil, err
 	}
-	return state, s.exchange(t, func(pooled, own *model.Variable) error { return move(pooled, own) })
+	return state, s.exchange(t, func(pooled, own *model.Variable) error { return hand(pooled, own) })
 }
 
 // exchange visits the executable's variables with those of the run.
@@ -120,16 +107,14 @@ func (s *stepper) exchange(t *training, visit func(pooled, own *model.Variable) 
 
 // pathIn is the path in another store of the same structure.
 func (s *stepper) pathIn(other *stepper, path string) string {
-	for from, to := range map[string]string{s.scope: other.scope, s.average: other.average} {
-		if rest, ok := strings.CutPrefix(path, from+"/"); ok {
-			return to + "/" + rest
-		}
+	if rest, ok := strings.CutPrefix(path, "/"+s.name+"/"); ok {
+		return "/" + other.name + "/" + rest
 	}
 	return path
 }
 
-// move gives a variable the value of another one, which keeps it until it gets a new one.
-func move(from, to *model.Variable) error {
+// hand gives a variable the value of another one, which keeps it until it gets a new one.
+func hand(from, to *model.Variable) error {
 	value, err := from.Value()
 	if err != nil {
 		return err

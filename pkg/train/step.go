@@ -3,25 +3,43 @@ package train
 import (
 	"math"
 	"strings"
+	"sync"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/model/initializer"
 
-	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/dataset"
 	"github.com/scoresde/scoresde/pkg/internal/host"
 	"github.com/scoresde/scoresde/pkg/internal/loop"
+	"github.com/scoresde/scoresde/pkg/noise"
 )
 
-// rngPath is the variable with the random state of training: in the store, so that a checkpoint holds it.
-const rngPath = "/training/rng"
+// stepper is the compiled step of trainings of one form over the variables of a store.
+type stepper struct {
+	batch int
+	data  Data // by its form
+	store *model.Store
+	name  string // scope of all that is trained
+	moves []move
 
-// lossFunc builds the loss of one batch, [B, ...] of each table.
-type lossFunc func(rng *Node, batch []*Node) (newRNG, loss *Node)
+	form    string
+	backend compute.Backend
+	turn    sync.Mutex // of its use
+	loop    *loop.Loop
+}
+
+// move is a step of the optimiser.
+type move struct {
+	kinds []string // of the weights that move, scopes below name
+	rate  float64  // factor on the recipe's
+	loss  func(rng noise.Source, batch Batch) *Node
+}
+
+// averages is the kind of the variables that hold the averages of all others.
+const averages = "ema"
 
 // State of the loop besides the variables.
 const (
@@ -41,6 +59,7 @@ const (
 	inputClip              // bound on the norm of the gradient, infinite where there is none
 	inputFresh             // 1 - EMA
 	inputPointSteps        // steps from one point of the losses to the next
+	inputKey               // of the random numbers
 	inputTables            // and the following: [n, ...] each
 )
 
@@ -56,54 +75,58 @@ func (t *training) inputs() ([]*tensors.Tensor, error) {
 	}
 	inputs := []*tensors.Tensor{
 		host.Column(loop.Padded(rates), dtypes.Float32), tensors.FromScalar(float32(clip)), tensors.FromScalar(float32(1 - t.EMA)),
-		tensors.FromScalar(int32(t.pointSteps())),
+		tensors.FromScalar(int32(t.pointSteps())), noise.Key(t.Seed, stepsStream),
 	}
 	tables, err := t.data.tables()
 	return append(inputs, tables...), err
 }
 
-// step is one optimiser step. It must use only what it is given, because it is built inside the body of a loop.
-// A step with a non-finite loss or gradient, and every step after it, changes nothing.
+// step makes every move once. It must use only what it is given, because it is built inside the body of a loop. A step with a
+// non-finite loss or gradient, and every step after it, changes nothing.
 func (t *stepper) step(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
 	g := i.Graph()
-	store := t.store
-	scope := store.Scope(t.scope)
-	before := snapshot(store, g)
+	before, rng := snapshot(t.store, g), noise.At(inputs[inputKey], i)
+	ok, sum := LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), ScalarZero(g, dtypes.Float32)
+	for _, m := range t.moves {
+		var loss *Node
+		loss, ok = t.make(m, i, ok, before, rng, inputs)
+		sum = Add(sum, ConvertDType(loss, dtypes.Float32))
+	}
+	bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
+	point := Div(i, inputs[inputPointSteps])
+	return []*Node{addLoss(state[stateLossSums], orNothing(ok, sum), point), bad}
+}
 
-	rngVar := store.VariableWithShape(rngPath, shapes.Make(dtypes.Uint64, 3), nil).SetTrainable(false)
-	rng, batch := draw(rngVar.NodeValue(g), t.batch, inputs[inputTables:])
-	rng, l := t.loss(rng, batch)
-
-	weights := trainable(scope, g)
-	grads, norm := gradients(l, weights)
-	ok := And(LessThan(state[stateBadStep], ScalarZero(g, dtypes.Int32)), And(IsFinite(norm), IsFinite(l)))
+// make makes a move. Where ok is false, or not true any more with this move's loss and gradient, it changes no weights, and
+// takes back to before what earlier moves and the networks themselves have done.
+func (t *stepper) make(m move, i, ok *Node, before []present, rng noise.Source, inputs []*Node) (loss, stillOK *Node) {
+	loss = m.loss(rng, t.data.batch(rng, t.batch, inputs[inputTables:]))
+	weights := t.weights(m.kinds, i.Graph())
+	grads, norm := gradients(loss, weights)
+	ok = And(ok, And(IsFinite(norm), IsFinite(loss)))
 
 	undo(ok, before)
 	clip(grads, norm, inputs[inputClip])
-	rate := Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1)))
+	rate := MulScalar(Squeeze(Gather(inputs[inputRates], Reshape(i, 1, 1))), m.rate)
 	update, average := newAdam(i, rate, ok), orNothing(ok, averaging(i, inputs[inputFresh]))
 	for k, v := range weights {
-		m, s, e := t.companion(firstMoments, v), t.companion(secondMoments, v), t.companion(t.average, v)
-		w, first, second := update.apply(v.NodeValue(g), grads[k], m.NodeValue(g), s.NodeValue(g))
+		first, second, e := t.companion(firstMoments, v), t.companion(secondMoments, v), t.companion("/"+t.name+"/"+averages, v)
+		w, firstNow, secondNow := update.apply(v.NodeValue(i), grads[k], first.NodeValue(i), second.NodeValue(i))
 		v.SetNodeValue(w)
-		m.SetNodeValue(first)
-		s.SetNodeValue(second)
-		e.SetNodeValue(towards(e.NodeValue(g), w, average))
+		first.SetNodeValue(firstNow)
+		second.SetNodeValue(secondNow)
+		e.SetNodeValue(towards(e.NodeValue(i), w, average))
 	}
-	rngVar.SetNodeValue(Where(ok, settled(rng), rngVar.NodeValue(g)))
-	bad := Where(Or(ok, GreaterOrEqual(state[stateBadStep], ScalarZero(g, dtypes.Int32))), state[stateBadStep], i)
-	point := Div(i, inputs[inputPointSteps])
-	return []*Node{addLoss(state[stateLossSums], Where(ok, l, ScalarZero(g, l.DType())), point), bad}
+	return loss, ok
 }
 
-// draw takes the same size rows of each table, with replacement.
-func draw(rng *Node, size int, tables []*Node) (newRNG *Node, batch []*Node) {
-	n := int32(tables[0].Shape().Dim(0))
-	rng, rows := RandomIntN(rng, n, shapes.Make(dtypes.Int32, size))
-	for _, table := range tables {
-		batch = append(batch, dataset.Take(table, rows))
+// weights are those of some kinds that the graph uses.
+func (t *stepper) weights(kinds []string, g *Graph) []*model.Variable {
+	var all []*model.Variable
+	for _, kind := range kinds {
+		all = append(all, trainable(t.store.Scope("/"+t.name+"/"+kind), g)...)
 	}
-	return rng, batch
+	return all
 }
 
 // trainable lists the weights that the loss uses, in order of creation.
@@ -153,7 +176,7 @@ type present struct {
 	value    *Node
 }
 
-// undo takes back, where the step is not ok, what the network itself has done to its variables.
+// undo takes back, where the step is not ok, what has been done to the variables since before.
 func undo(ok *Node, before []present) {
 	for _, p := range before {
 		if now := p.variable.NodeValue(ok); now != p.value {
@@ -170,15 +193,6 @@ const (
 
 // companion is the variable under root that belongs to weight v, 0 at first.
 func (t *stepper) companion(root string, v *model.Variable) *model.Variable {
-	path := root + strings.TrimPrefix(v.Path(), t.scope)
+	path := root + strings.TrimPrefix(v.Path(), "/"+t.name)
 	return t.store.VariableWithShape(path, v.Shape(), initializer.Zero).SetTrainable(false)
-}
-
-// settled is a random state all of whose words are defined. GoMLX's Go engine uses two of the three and leaves what
-// happens to lie in memory in the last; checkpoints of equal runs are to be equal.
-func settled(rng *Node) *Node {
-	if backend.OnDevice(rng.Graph().Backend()) {
-		return rng
-	}
-	return Concatenate([]*Node{SliceAxis(rng, 0, AxisRange(0, 2)), ZerosLike(SliceAxis(rng, 0, AxisElem(2)))}, 0)
 }

@@ -36,7 +36,7 @@ func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loo
 	if err := cfg.seed(m.Store); err != nil {
 		t.Fatal(err)
 	}
-	steps := &stepper{batch: cfg.Batch, store: m.Store, scope: m.Scope(), average: m.EMAScope(), loss: cfg.loss(m)}
+	steps := &stepper{batch: cfg.Batch, data: run.data, store: m.Store, name: m.Name, moves: cfg.moves(m)}
 	inputs, err := run.inputs()
 	if err != nil {
 		t.Fatal(err)

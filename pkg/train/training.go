@@ -12,7 +12,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/dataset"
 	"github.com/scoresde/scoresde/pkg/run"
 	"github.com/scoresde/scoresde/pkg/score"
 )
@@ -35,10 +34,10 @@ type training struct {
 	id, what string // identity, and what checkpoints say for people
 	log      *RunLog
 	store    *model.Store
-	net      score.Net
-	out      []int // shape of what the network must return of an example
+	net      score.Net // one that is to return out; nil: the steps will show
+	out      []int     // shape of what the network must return of an example
 	data     Data
-	netSees  []dataset.Examples                             // the parts of data that the network sees: X, and Given
+	netSees  []part                                         // the parts of data that the network sees
 	form     string                                         // equal for trainings that can share an executable
 	bind     func(store *model.Store, name string) *stepper // the step over the variables of a store
 	weights  *stepper                                       // with a pool: the run's own store, for the paths in it
@@ -69,8 +68,10 @@ func (t *training) open(ctx context.Context, set *Settings) error {
 		if ctx.Err() != nil {
 			return t.interrupted(ctx)
 		}
-		if err := t.tryNet(set.Backend); err != nil {
-			return err
+		if t.net != nil {
+			if err := t.tryNet(set.Backend); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.claim(ctx, t.options(set.Backend)); err != nil || t.log.Loaded {

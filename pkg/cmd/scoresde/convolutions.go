@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/scoresde/scoresde/pkg/backend"
-	"github.com/scoresde/scoresde/pkg/internal/noise"
+	"github.com/scoresde/scoresde/pkg/noise"
 	"github.com/scoresde/scoresde/pkg/objective"
 	"github.com/scoresde/scoresde/pkg/sampler"
 	"github.com/scoresde/scoresde/pkg/score"
@@ -106,7 +106,8 @@ func convTraining(l *lab, dir string) (benchmark, error) {
 // handStep is one training step per call.
 type handStep struct {
 	exec   *model.Exec
-	rng, x *tensors.Tensor
+	key, x *tensors.Tensor
+	steps  int32
 }
 
 func newHandStep(l *lab, net convNet) (*handStep, error) {
@@ -115,12 +116,12 @@ func newHandStep(l *lab, net convNet) (*handStep, error) {
 		return nil, err
 	}
 	loss := objective.DSM{SDE: pcProcess}
-	exec, err := model.NewExec(l.backend, m.Store, func(_ *model.Scope, rng, x *Node) (*Node, *Node) {
-		rng, value := loss.Loss(m.Live(), rng, x)
+	exec, err := model.NewExec(l.backend, m.Store, func(_ *model.Scope, key, i, x *Node) *Node {
+		value := loss.Loss(m.Live(), noise.At(key, i), x, nil)
 		scope := m.Store.Scope(m.Scope())
 		optimizer.Adam().LearningRate(1e-3).Done().(mltrain.OptimizeWithGradients).
 			UpdateGraphWithGradients(scope, scope.BuildTrainableVariablesGradientsGraph(value), value.DType())
-		return rng, value
+		return value
 	})
 	if err != nil {
 		return nil, err
@@ -128,18 +129,17 @@ func newHandStep(l *lab, net convNet) (*handStep, error) {
 	if err := m.Init(pictureSide * pictureSide); err != nil {
 		return nil, err
 	}
-	return &handStep{exec, noise.State(1, 0), sampler.Tensor(randomPictures(pictures), dtypes.Float32)}, nil
+	return &handStep{exec: exec, key: noise.Key(1, 0), x: sampler.Tensor(randomPictures(pictures), dtypes.Float32)}, nil
 }
 
 // time is that of the faster of two steps.
 func (h *handStep) time() (best time.Duration, err error) {
 	for range 2 {
 		start := time.Now()
-		out, err := h.exec.Call(h.rng, h.x)
-		if err != nil {
+		if _, err := h.exec.Call(h.key, h.steps, h.x); err != nil {
 			return 0, err
 		}
-		h.rng = out[0]
+		h.steps++
 		if took := time.Since(start); best == 0 || took < best {
 			best = took
 		}
