@@ -14,7 +14,7 @@ import (
 
 // MLP is a multilayer perceptron over vectors with the noise level as second input. x and the embedded noise level
 // enter through Dense layers of their own, each with its own fan-in: concatenated into one layer, many time features
-// drown few coordinates. A noise level of shape [1] is embedded once and broadcast.
+// drown few coordinates. A noise level of shape [1] is embedded once and broadcast; where there is none, x enters alone.
 type MLP struct {
 	Width  int       // units per hidden layer
 	Depth  int       // hidden layers, >= 1
@@ -37,7 +37,7 @@ func (m MLP) Apply(scope *model.Scope, in score.Inputs) *Node {
 		panic(err)
 	}
 	x, level := in.Flat(), in.Level
-	if level.Rank() != 1 || level.Shape().Dim(0) != 1 && level.Shape().Dim(0) != x.Shape().Dim(0) {
+	if level != nil && (level.Rank() != 1 || level.Shape().Dim(0) != 1 && level.Shape().Dim(0) != x.Shape().Dim(0)) {
 		panic(fmt.Errorf("nets: %s got X %s and Level %s, want X [B, ...] and Level [B] or [1]", m, in.X.Shape(), level.Shape()))
 	}
 	if in.Mask != nil {
@@ -47,9 +47,10 @@ func (m MLP) Apply(scope *model.Scope, in score.Inputs) *Node {
 	if output == 0 {
 		output = in.X.Shape().Size() / in.X.Shape().Dim(0)
 	}
-	h := Add(
-		layers.Dense(scope.At("input"), x, true, m.Width),
-		layers.Dense(scope.At("noise"), m.Embed.Apply(level), false, m.Width))
+	h := layers.Dense(scope.At("input"), x, true, m.Width)
+	if level != nil {
+		h = Add(h, layers.Dense(scope.At("noise"), m.Embed.Apply(level), false, m.Width))
+	}
 	h = activation.Swish(h)
 	for k := 1; k < m.Depth; k++ {
 		h = activation.Swish(layers.Dense(scope.At("hidden_%d", k), h, true, m.Width))

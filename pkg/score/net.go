@@ -8,7 +8,7 @@ import (
 // Inputs are what a network sees of a batch of B examples.
 type Inputs struct {
 	X     *Node // [B, ...], scaled by the parametrisation
-	Level *Node // noise level, [B], or [1] for the whole batch
+	Level *Node // noise level, [B], or [1] for the whole batch; nil where there is none
 	Given *Node // condition [B, ...]; nil where there is none
 	Mask  *Node // which parts of an example count, bool of the first axes of X, [B, points] for [B, points, values]; nil: all do
 }
