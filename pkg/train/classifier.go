@@ -97,7 +97,7 @@ func FitClassifier(ctx context.Context, cfg ClassifierConfig, data Data, labels 
 			down := move{kinds: []string{"classifier"}, rate: 1, loss: func(rng noise.Source, batch Batch) *Node {
 				return cfg.Objective.Loss(c.Live(), rng, batch.X, batch.Given)
 			}}
-			return &stepper{batch: cfg.Batch, data: data, store: store, name: name, moves: []move{down}}
+			return &stepper{batch: cfg.Batch, data: data.drawer(), store: store, name: name, moves: []move{down}}
 		},
 	}
 	if err := t.open(ctx, &set); err != nil {

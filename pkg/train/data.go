@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"gonum.org/v1/gonum/mat"
@@ -99,14 +100,14 @@ func (d Data) parts() []part {
 	return slices.DeleteFunc([]part{{"data", d.X}, {"given", d.Given}, {"mask", d.Mask}}, func(p part) bool { return p.Len() == 0 })
 }
 
-// tables are copies for one engine: a tensor belongs to the first that takes it.
-func (d Data) tables() ([]*tensors.Tensor, error) {
+// tables are copies on an engine, the only ones beside those of the caller: a tensor belongs to the first engine that takes it.
+func (d Data) tables(b compute.Backend) ([]*tensors.Tensor, error) {
 	if d.fresh != nil {
 		return nil, nil
 	}
 	var tables []*tensors.Tensor
 	for _, p := range d.parts() {
-		own, err := p.X.LocalClone()
+		own, err := p.X.OnDeviceClone(b, 0)
 		if err != nil {
 			return nil, fmt.Errorf("train: %w", err)
 		}
@@ -115,15 +116,29 @@ func (d Data) tables() ([]*tensors.Tensor, error) {
 	return tables, nil
 }
 
+// drawer is how batches are drawn, without the data: executables that outlive their first training keep it.
+type drawer struct {
+	parts []string // names of the tables
+	fresh func(rng noise.Source, n int) Batch
+}
+
+func (d Data) drawer() drawer {
+	how := drawer{fresh: d.fresh}
+	for _, p := range d.parts() {
+		how.parts = append(how.parts, p.name)
+	}
+	return how
+}
+
 // batch draws size examples inside a graph that has the tables.
-func (d Data) batch(rng noise.Source, size int, tables []*Node) Batch {
+func (d drawer) batch(rng noise.Source, size int, tables []*Node) Batch {
 	if d.fresh != nil {
 		return d.fresh(rng, size)
 	}
 	var b Batch
 	rows := rng.Below(tables[0].Shape().Dim(0), size)
-	for k, p := range d.parts() {
-		switch p.name {
+	for k, name := range d.parts {
+		switch name {
 		case "data":
 			b.X = dataset.Take(tables[k], rows)
 		case "given":

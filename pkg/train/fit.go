@@ -47,7 +47,7 @@ func Fit(ctx context.Context, cfg Config, data Data, set Settings) (*Fitted, err
 		form: cfg.form(what, std, data), bind: func(store *model.Store, name string) *stepper {
 			m := *f.Model
 			m.Store, m.Name = store, name
-			return &stepper{batch: cfg.Batch, data: data, store: store, name: name, moves: cfg.moves(&m)}
+			return &stepper{batch: cfg.Batch, data: data.drawer(), store: store, name: name, moves: cfg.moves(&m)}
 		},
 	}
 	if err := t.open(ctx, &set); err != nil {

@@ -88,14 +88,15 @@ func gradientBlocks(b compute.Backend, m *score.Model, o objective.ScoreMatching
 			size += v.Shape().Size()
 		}
 	}
-	tables, err := data.tables()
+	tables, err := data.tables(b)
 	if err != nil {
 		return nil, err
 	}
-	inputs := append([]*tensors.Tensor{noise.Key(set.Seed, 0)}, tables...)
+	inputs, from := append([]*tensors.Tensor{noise.Key(set.Seed, 0)}, tables...), data.drawer()
+	defer release(inputs)
 	l := loop.New(b, m.Store, 2, func(_ *model.Scope, i *Node, state, inputs []*Node) []*Node {
 		rng := noise.At(inputs[0], i)
-		batch := data.batch(rng, set.Batch, inputs[1:])
+		batch := from.batch(rng, set.Batch, inputs[1:])
 		loss := o.Loss(m.Live(), rng, batch.X, batch.Mask)
 		parts, _ := gradients(loss, trainable(m.Store.Scope(m.Scope()), i.Graph()))
 		for k := range parts {

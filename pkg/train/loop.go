@@ -31,6 +31,7 @@ func (t *training) run(ctx context.Context, set Settings) error {
 	if err != nil {
 		return err
 	}
+	defer release(inputs)
 	state := t.startState()
 	saved, chunk, known := time.Now(), 1, total(tensors.MustCopyFlatData[float32](state[stateLossSums]))
 	for log.Steps < t.Steps {
@@ -76,4 +77,11 @@ func due(set Settings, steps int, saved time.Time) bool {
 		return steps%set.CheckpointEvery == 0
 	}
 	return time.Since(saved) > checkpointTime
+}
+
+// release frees the memory of tensors now, on the host and on devices, which the collector sees too little of to hurry.
+func release(all []*tensors.Tensor) {
+	for _, t := range all {
+		t.FinalizeAll() // its errors are of tensors that are freed already
+	}
 }

@@ -75,7 +75,7 @@ func Play(ctx context.Context, game Game, data Data, set Settings) (*Played, err
 	t := &training{
 		Recipe: game.Recipe, id: id, what: game.String(), log: &p.RunLog, store: p.Store, data: data, form: game.form(what, std, data),
 		bind: func(store *model.Store, name string) *stepper {
-			s := &stepper{batch: game.Batch, data: data, store: store, name: name}
+			s := &stepper{batch: game.Batch, data: data.drawer(), store: store, name: name}
 			for _, m := range game.Moves {
 				s.moves = append(s.moves, game.bind(m, store, name))
 			}

@@ -135,7 +135,7 @@ func duel(bound float64) (Game, func(store *model.Store, name string) *stepper) 
 		},
 	}
 	return g, func(store *model.Store, name string) *stepper {
-		s := &stepper{batch: g.Batch, data: Rows(points(4)), store: store, name: name}
+		s := &stepper{batch: g.Batch, data: Rows(points(4)).drawer(), store: store, name: name}
 		for _, m := range g.Moves {
 			s.moves = append(s.moves, g.bind(m, store, name))
 		}
@@ -153,7 +153,7 @@ func TestMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := bind(store, "duel").compile(b)
-		inputs, err := (&training{Recipe: game.Recipe, data: s.data}).inputs()
+		inputs, err := (&training{Recipe: game.Recipe, data: Rows(points(4))}).inputs(b)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,7 @@ func (s *stepper) compiled() time.Duration { return s.loop.Compiled() }
 
 // stepper is the one of the run, its own or that of the pool for its form, with its inputs.
 func (t *training) stepper(set Settings) (s *stepper, inputs []*tensors.Tensor, err error) {
-	if inputs, err = t.inputs(); err != nil {
+	if inputs, err = t.inputs(set.Backend); err != nil {
 		return nil, nil, err
 	}
 	own := t.bind(t.store, t.folder(t.id)).compile(set.Backend)

@@ -20,7 +20,7 @@ import (
 // stepper is the compiled step of trainings of one form over the variables of a store.
 type stepper struct {
 	batch int
-	data  Data // by its form
+	data  drawer
 	store *model.Store
 	name  string // scope of all that is trained
 	moves []move
@@ -64,7 +64,7 @@ const (
 )
 
 // inputs are those of a recipe and its tables.
-func (t *training) inputs() ([]*tensors.Tensor, error) {
+func (t *training) inputs(b compute.Backend) ([]*tensors.Tensor, error) {
 	rates := make([]float64, t.Steps)
 	for i := range rates {
 		rates[i] = t.Rate(i)
@@ -77,7 +77,7 @@ func (t *training) inputs() ([]*tensors.Tensor, error) {
 		host.Column(loop.Padded(rates), dtypes.Float32), tensors.FromScalar(float32(clip)), tensors.FromScalar(float32(1 - t.EMA)),
 		tensors.FromScalar(int32(t.pointSteps())), noise.Key(t.Seed, stepsStream),
 	}
-	tables, err := t.data.tables()
+	tables, err := t.data.tables(b)
 	return append(inputs, tables...), err
 }
 

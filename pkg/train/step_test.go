@@ -36,8 +36,8 @@ func prepare(t *testing.T, b compute.Backend, cfg Config, data mat.Matrix) (*loo
 	if err := cfg.seed(m.Store); err != nil {
 		t.Fatal(err)
 	}
-	steps := &stepper{batch: cfg.Batch, data: run.data, store: m.Store, name: m.Name, moves: cfg.moves(m)}
-	inputs, err := run.inputs()
+	steps := &stepper{batch: cfg.Batch, data: run.data.drawer(), store: m.Store, name: m.Name, moves: cfg.moves(m)}
+	inputs, err := run.inputs(b)
 	if err != nil {
 		t.Fatal(err)
 	}
