@@ -12,8 +12,9 @@ import (
 // the one feature that it is.
 type Embedding struct {
 	Kind     EmbeddingKind
-	Features int     // number of features, even; unused by Plain
-	Scale    float64 // Fourier: standard deviation of the frequencies; Positional: highest frequency
+	Features int       // number of features, even; unused by Plain and Own
+	Scale    float64   // Fourier: standard deviation of the frequencies; Positional: highest frequency
+	Own      []float64 // Own: the angular frequencies, two features each
 }
 
 // EmbeddingKind selects the frequencies.
@@ -27,6 +28,8 @@ const (
 	Fourier
 	// Positional takes frequencies from Scale down to Scale/10000 in equal ratios (Vaswani et al. 2017; Ho et al. 2020).
 	Positional
+	// Own takes the frequencies given in the field Own.
+	Own
 )
 
 // Validate names what is wrong with an embedding.
@@ -39,8 +42,18 @@ func (e Embedding) Validate() error {
 			return fmt.Errorf("nets: embedding got %d features and scale %g, want an even number >= 2 and a finite scale > 0", e.Features, e.Scale)
 		}
 		return nil
+	case Own:
+		for k, w := range e.Own {
+			if math.IsNaN(w) || math.IsInf(w, 0) {
+				return fmt.Errorf("nets: frequency %d of the embedding is %g, want finite ones", k, w)
+			}
+		}
+		if len(e.Own) == 0 {
+			return fmt.Errorf("nets: embedding got no frequencies of its own, want at least one in Own")
+		}
+		return nil
 	}
-	return fmt.Errorf("nets: unknown embedding kind %d, want Plain, Fourier or Positional", e.Kind)
+	return fmt.Errorf("nets: unknown embedding kind %d, want Plain, Fourier, Positional or Own", e.Kind)
 }
 
 // Apply builds the features: [cos(w c), sin(w c)] over the frequencies w.
@@ -53,8 +66,11 @@ func (e Embedding) Apply(c *Node) *Node {
 	return Concatenate([]*Node{Cos(angles), Sin(angles)}, -1)
 }
 
-// Frequencies returns the Features/2 angular frequencies.
+// Frequencies returns the angular frequencies, Features/2 but for Own.
 func (e Embedding) Frequencies() []float64 {
+	if e.Kind == Own {
+		return e.Own
+	}
 	half := e.Features / 2
 	w := make([]float64, half)
 	for k := range w {
@@ -74,6 +90,8 @@ func (e Embedding) String() string {
 		return fmt.Sprintf("Fourier %d, scale %g", e.Features, e.Scale)
 	case Positional:
 		return fmt.Sprintf("positional %d, scale %g", e.Features, e.Scale)
+	case Own:
+		return fmt.Sprintf("frequencies %g", e.Own)
 	}
 	return "plain"
 }

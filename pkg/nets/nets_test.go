@@ -106,7 +106,7 @@ func close(t *testing.T, what any, a, b []float64) {
 func TestGradients(t *testing.T) {
 	for _, b := range backendtest.All(t) {
 		for _, e := range []Embedding{plain, fourier, positional} {
-			if backend.OnDevice(b) && e != fourier {
+			if backend.OnDevice(b) && e.Kind != Fourier {
 				continue // it compiles for seconds
 			}
 			m := MLP{Width: 6, Depth: 2, Embed: e}
@@ -192,7 +192,7 @@ func TestFrequencies(t *testing.T) {
 func TestFeatures(t *testing.T) {
 	c := []float64{-0.7, 0, 2.5}
 	for _, b := range backendtest.All(t) {
-		for _, e := range []Embedding{plain, fourier, positional} {
+		for _, e := range []Embedding{plain, fourier, positional, {Kind: Own, Own: []float64{0.3, 2, 7}}} {
 			y, err := CallOnce(b, e.Apply, c)
 			if err != nil {
 				t.Fatal(err)
@@ -231,6 +231,8 @@ func TestBadSizes(t *testing.T) {
 		{Width: 4, Depth: 1, Embed: Embedding{Kind: Positional, Features: 8, Scale: -1}},
 		{Width: 4, Depth: 1, Embed: Embedding{Kind: Positional, Features: 8, Scale: math.NaN()}},
 		{Width: 4, Depth: 1, Embed: Embedding{Kind: Positional, Features: 8, Scale: math.Inf(1)}},
+		{Width: 4, Depth: 1, Embed: Embedding{Kind: Own}},
+		{Width: 4, Depth: 1, Embed: Embedding{Kind: Own, Own: []float64{1, math.Inf(1)}}},
 		{Width: 4, Depth: 1, Embed: Embedding{Kind: 9}},
 	} {
 		if m.Validate() == nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // Root is the folder of the laboratory: SCORESDE_ROOT, or the nearest folder upwards with a go.mod, or the working
@@ -28,17 +30,30 @@ func Root() string {
 	}
 }
 
-// Results is the folder of results: SCORESDE_RESULTS, or results under Root. A relative SCORESDE_RESULTS counts from
-// Root, because notebook cells run in their own folder.
+// Results is the folder of results: SCORESDE_RESULTS, which counts from Root where it is relative, because notebook cells run
+// in their own folder; else results under Root, where that is the laboratory's own module or SCORESDE_ROOT; else, for programs
+// of other modules, into which nothing is written unasked, scoresde/results in the user's cache folder.
 func Results() string {
-	dir := os.Getenv("SCORESDE_RESULTS")
+	dir, root := os.Getenv("SCORESDE_RESULTS"), Root()
 	switch {
-	case dir == "":
-		return filepath.Join(Root(), "results")
 	case filepath.IsAbs(dir):
 		return dir
+	case dir != "":
+		return filepath.Join(root, dir)
+	case os.Getenv("SCORESDE_ROOT") != "" || isLaboratory(root):
+		return filepath.Join(root, "results")
 	}
-	return filepath.Join(Root(), dir)
+	cache, err := os.UserCacheDir()
+	if err != nil { // no home
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "scoresde", "results")
+}
+
+// isLaboratory tells whether a folder holds this module.
+func isLaboratory(dir string) bool {
+	text, _ := os.ReadFile(filepath.Join(dir, "go.mod")) // of a missing file nothing
+	return slices.Contains(strings.Split(string(text), "\n"), "module github.com/scoresde/scoresde")
 }
 
 const probePrefix = ".probe-"

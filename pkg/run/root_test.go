@@ -34,12 +34,29 @@ func TestRoot(t *testing.T) {
 	}
 }
 
+// TestResults: where results go, and that a program of another module has none in its own folders.
 func TestResults(t *testing.T) {
 	t.Setenv("SCORESDE_ROOT", "/lab")
 	for set, want := range map[string]string{"": "/lab/results", "/mnt/out": "/mnt/out", "other/place": "/lab/other/place"} {
 		t.Setenv("SCORESDE_RESULTS", set)
 		if got := Results(); got != want {
 			t.Errorf("SCORESDE_RESULTS=%q: %s, want %s", set, got, want)
+		}
+	}
+	t.Setenv("SCORESDE_ROOT", "")
+	t.Setenv("SCORESDE_RESULTS", "")
+	t.Setenv("XDG_CACHE_HOME", "/cache")
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for module, want := range map[string]string{
+		"module example.com/mine\n": "/cache/scoresde/results", "": "/cache/scoresde/results",
+		"module github.com/scoresde/scoresde\n\ngo 1.26\n": filepath.Join(dir, "results"),
+	} {
+		if err := os.WriteFile("go.mod", []byte(module), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := Results(); got != want {
+			t.Errorf("in a module that says %q: %s, want %s", module, got, want)
 		}
 	}
 }
