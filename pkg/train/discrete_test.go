@@ -42,7 +42,7 @@ func TestLearnedLevels(t *testing.T) {
 				ts = append(ts, span.Eps+(span.T-span.Eps)*float64(i)/float64(c.levels-1))
 			}
 			toGo(t, f.Store)
-			points, err := score.Exact(dist.FourGaussians(), c.s).Fisher(backend.Go(), f.Func(), ts, 2000, 2)
+			points, err := score.Exact(dist.FourGaussians(), c.s).Fisher(backend.Go(), f.Func(), ts, 1000, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
