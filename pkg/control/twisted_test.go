@@ -366,7 +366,8 @@ func TestDeadParticles(t *testing.T) {
 	law := dist.FourGaussians()
 	const k = 64
 	for name, b := range backendtest.All(t) {
-		negative := must(NewScale(0)) // -Inf is log(-0), NaN is log(-1)
+		// The value is -Inf = log(-0) or NaN = log(-1), in one executable.
+		negative := must(NewScale(0))
 		barred := func(x, t *Node) *Node { // no weight for x_1 < 0
 			left := Reshape(SliceAxis(x, 1, AxisElem(0)), x.Shape().Dim(0))
 			bad := Log(Neg(Reshape(negative.node(x), 1)))
