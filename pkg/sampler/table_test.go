@@ -30,7 +30,7 @@ func (m target) checkCell(t *testing.T, lab *Sampler, method PC) {
 	t.Helper()
 	s := lab.problem.SDE
 	what := fmt.Sprintf("%s, %s", s, method)
-	r, err := lab.Run(context.Background(), method, Settings{Steps: 10, Schedule: scheduleOf(s), Seed: 5})
+	r, err := lab.Run(context.Background(), method, Settings{Steps: 5, Schedule: scheduleOf(s), Seed: 5})
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 		return
