@@ -31,7 +31,10 @@ func TestGuideIsTheClassScore(t *testing.T) {
 	const all = 1
 	for name, b := range backendtest.All(t) {
 		each, one := must(NewLabels(labels, 4)), must(NewLabels([]int{all}, 4))
-		for _, s := range sde.All() {
+		for k, s := range sde.All() {
+			if backend.OnDevice(b) && k%4 != 0 {
+				continue // it compiles, and changes what each process's own tests cover
+			}
 			guided := func(y *Labels) field {
 				return Guide(score.Exact(law, s).Score(), Class(score.Exact(law, s).Posterior(), y), nil)
 			}

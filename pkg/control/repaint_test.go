@@ -7,6 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 	"github.com/scoresde/scoresde/pkg/dist"
 	"github.com/scoresde/scoresde/pkg/sampler"
@@ -23,9 +24,11 @@ func TestRePaintOnce(t *testing.T) {
 		if replaced := run(t, lab, Impute(predict, o), set); !mat.EqualApprox(once.Samples(), replaced.Samples(), 1e-5) {
 			t.Errorf("%s: RePaint with one step differs from replacement", name)
 		}
-		thrice := sampler.PC{Predictor: RePaint{sampler.StochasticHeun{}, o, 3}}
-		if r := run(t, lab, thrice, set); r.NFE != 20*3*2 {
-			t.Errorf("%s: %d evaluations in 20 steps of 3 x 2", name, r.NFE)
+		if !backend.OnDevice(b) { // where it compiles; the host counts
+			thrice := sampler.PC{Predictor: RePaint{sampler.StochasticHeun{}, o, 3}}
+			if r := run(t, lab, thrice, set); r.NFE != 20*3*2 {
+				t.Errorf("%s: %d evaluations in 20 steps of 3 x 2", name, r.NFE)
+			}
 		}
 		for _, n := range []int{0, -1} {
 			_, err := lab.Run(t.Context(), sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, o, n}}, set)
@@ -66,9 +69,9 @@ func TestRePaintBias(t *testing.T) {
 		m := sampler.PC{Predictor: RePaint{sampler.ReverseDiffusion{}, o, resamples}}
 		return 1 - modesAt(run(t, lab, m, sampler.Settings{Steps: 100, Seed: 2}).Samples())[1]
 	}
-	one, many := missed(1), missed(10)
-	t.Logf("outside the middle mode: %.4f, %.4f with 10 steps per step", one, many)
+	one, many := missed(1), missed(5)
+	t.Logf("outside the middle mode: %.4f, %.4f with 5 steps per step", one, many)
 	if !(one > 0.1 && many < one/2) {
-		t.Errorf("outside the middle mode: %.4f, and %.4f with 10 steps per step", one, many)
+		t.Errorf("outside the middle mode: %.4f, and %.4f with 5 steps per step", one, many)
 	}
 }

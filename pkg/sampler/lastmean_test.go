@@ -65,7 +65,7 @@ func TestLastMean(t *testing.T) {
 // TestLawOfLastMean compares the moments of samples to those of the recursion, for every process, predictor and place of the
 // corrector, and counts the evaluations of N levels: 2N if the corrector goes first, 2N-1 if it follows, N without.
 func TestLawOfLastMean(t *testing.T) {
-	const n = 10
+	const n = 5
 	data := newTarget(32, 0.3)
 	l := Langevin{0.16, Expected}
 	for _, s := range endless() {

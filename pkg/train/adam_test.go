@@ -64,7 +64,7 @@ func TestAverages(t *testing.T) {
 				sum *float64
 				of  score.Func
 			}{{&averaged, f.Func()}, {&last, f.Live()}} {
-				errors, err := score.Exact(law, process).Fisher(backend.Go(), c.of, evenly(11), 1500, 2) // the same points for both
+				errors, err := score.Exact(law, process).Fisher(backend.Go(), c.of, evenly(11), 500, 2) // the same points for both
 				if err != nil {
 					t.Fatal(err)
 				}

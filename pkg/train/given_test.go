@@ -75,36 +75,30 @@ func conditionalErrors(t *testing.T, b compute.Backend, f *Fitted, ts []float64,
 // TestFitGiven: one short training brings the errors of the four conditional scores and of the unconditional one far
 // below those of scores of 0; it resumes and loads like Fit.
 func TestFitGiven(t *testing.T) {
+	b := backend.Go() // on XLA TestFit resumes and TestLearnedConditionalScore learns
 	data, _, y := labelled(t, 1000)
-	eachBackend(t, func(t *testing.T, b compute.Backend) {
-		if testing.Short() && backend.OnDevice(b) {
-			t.Skip("compiles several times")
+	cfg, calls := smallGiven(600)
+	fit := func(ctx context.Context, set Settings) (outcome, error) {
+		f, err := Fit(ctx, cfg, Rows(data, y), set)
+		return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
+	}
+	f, err := Fit(t.Context(), cfg, Rows(data, y), Settings{Backend: b, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := 1 + 2; *calls != want { // the trial, tracing and the executable
+		t.Errorf("built the network %d times, want %d", *calls, want)
+	}
+	for class, e := range conditionalErrors(t, b, f, []float64{0.3, 0.5, 0.7, 1}, 2000) {
+		bound := 0.25 // 2 for a score of 0
+		if class == law.Components() {
+			bound = 0.8 // a fifth of the examples, and a law of four modes
 		}
-		cfg, calls := smallGiven(600)
-		fit := func(ctx context.Context, set Settings) (outcome, error) {
-			f, err := Fit(ctx, cfg, Rows(data, y), set)
-			return outcomeOf(t, &f.RunLog, f.Store, f.Name), err
+		if !(e < bound) {
+			t.Errorf("condition %d: Fisher error %g after %d steps, want < %g", class, e, f.Steps, bound)
 		}
-		f, err := Fit(t.Context(), cfg, Rows(data, y), Settings{Backend: b, Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := 1 + 2; *calls != want { // the trial, tracing and the executable
-			t.Errorf("built the network %d times, want %d", *calls, want)
-		}
-		if !backend.OnDevice(b) {
-			for class, e := range conditionalErrors(t, b, f, []float64{0.3, 0.5, 0.7, 1}, 2000) {
-				bound := 0.25 // 2 for a score of 0
-				if class == law.Components() {
-					bound = 0.8 // a fifth of the examples, and a law of four modes
-				}
-				if !(e < bound) {
-					t.Errorf("condition %d: Fisher error %g after %d steps, want < %g", class, e, f.Steps, bound)
-				}
-			}
-		}
-		checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
-	})
+	}
+	checkResume(t, b, fit, outcomeOf(t, &f.RunLog, f.Store, f.Name))
 }
 
 // TestFittedTogether: two scores of one configuration but for the seed, and a classifier, serve in one graph, each with

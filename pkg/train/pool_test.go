@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/scoresde/scoresde/pkg/backend"
 	"github.com/scoresde/scoresde/pkg/backend/backendtest"
 )
 
@@ -18,9 +19,9 @@ func TestPool(t *testing.T) {
 			pool, dir := NewPool(), t.TempDir()
 			set := Settings{Backend: b, Dir: dir, Pool: pool}
 			base, _ := small(30)
-			configs := []Config{base, base, base}
+			configs := []Config{base, base}
 			configs[1].Steps, configs[1].LearningRate, configs[1].WarmUp = 20, 3e-3, 2
-			configs[2].Seed, configs[2].EMA, configs[2].ClipNorm = 2, 0.5, 0
+			configs[1].Seed, configs[1].EMA, configs[1].ClipNorm = 2, 0.5, 0
 			data := points(200)
 			ctx, stop := context.WithCancel(t.Context())
 			interrupted := set
@@ -42,6 +43,9 @@ func TestPool(t *testing.T) {
 			}
 			if n := len(pool.steps); n != 1 || pool.steps[0].loop.Builds() != 1 {
 				t.Errorf("%d forms, %d executables of the first, want 1 and 1", n, pool.steps[0].loop.Builds())
+			}
+			if backend.OnDevice(b) {
+				return // it compiles, and who shares an executable does not depend on the backend
 			}
 			other := base
 			other.Batch, other.Steps = base.Batch+1, 2

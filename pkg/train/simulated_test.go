@@ -151,10 +151,10 @@ func TestSimulatedAffineScore(t *testing.T) {
 	b := onXLA(t)
 	vp := sde.VP{BetaMin: 0.1, BetaMax: 8, Times: sde.Span{Eps: 0.05, T: 1}}
 	cfg, data, _ := fourGaussians(3000)
-	cfg.Batch = 128
+	cfg.Net, cfg.Batch = nets.MLP{Width: 64, Depth: 2}, 128
 	var errors []float64
 	for _, o := range []objective.ScoreMatching{
-		objective.Simulated{Forward: sde.Affine(vp), Reference: vp, Steps: 20, Time: objective.Stratified{}, Trace: objective.Exact{}},
+		objective.Simulated{Forward: sde.Affine(vp), Reference: vp, Steps: 10, Time: objective.Stratified{}, Trace: objective.Exact{}},
 		objective.Implicit{SDE: vp, Time: objective.Stratified{}, Trace: objective.Exact{}},
 	} {
 		cfg.Objective = o
