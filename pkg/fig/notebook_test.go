@@ -42,7 +42,7 @@ func TestResultsFolder(t *testing.T) {
 	t.Setenv("SCORESDE_ROOT", "")
 	t.Setenv("SCORESDE_BUDGET", "")
 	t.Chdir(sub)
-	if err := os.WriteFile(filepath.Join(root, "go.mod"), nil, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "go.mod"), []byte("module github.com/scoresde/scoresde\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	nb, err := open("x")
