@@ -8,7 +8,7 @@ import (
 	"github.com/scoresde/scoresde/pkg/score"
 )
 
-// Guide is the score of the conditional reverse-time SDE (report, eqs 8-9, whose gradients lack their logarithms: E4;
+// Guide is the score of the conditional reverse-time SDE (Song et al. 2021, arXiv 2011.13456, section 5;
 // Dhariwal and Nichol 2021, arXiv 2105.05233, for the scale):
 //
 //	grad log p_t(x) + scale grad log p_t(y|x)

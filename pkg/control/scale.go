@@ -1,6 +1,6 @@
 // Package control draws from conditional laws with the score of an unconditional one: classes by a classifier or
 // without, missing coordinates, linear inverse problems, and particles that correct what the approximations among these
-// get wrong (Song et al. 2021, arXiv 2011.13456, section 5; report, section 2.1).
+// get wrong (Song et al. 2021, arXiv 2011.13456, section 5; Yang and Batzolis 2021, CCIMI report, section 2.1).
 //
 // All methods turn score functions into score functions, or wrap the parts of a sampler. What is conditioned on (scale,
 // labels, observations) enters graphs as inputs: changing it compiles nothing.

@@ -15,9 +15,9 @@ import (
 	"github.com/scoresde/scoresde/pkg/sde"
 )
 
-// Forward is the report's Algorithm 1, forward noise-making. Input: data x_i(0) as the rows of data and the forward
+// Forward is forward noise-making (Yang and Batzolis 2021, CCIMI report, Algorithm 1). Input: data x_i(0) as the rows of data and the forward
 // SDE, which specifies f, g and T. Output: the noises x_i(T) (Result.X) and their empirical law (Result.Law). It
-// simulates dx = f x dt + g dw (report, eq 1) from Eps to T by Euler-Maruyama in Settings.Steps steps. Settings.Init and
+// simulates dx = f x dt + g dw from Eps to T by Euler-Maruyama in Settings.Steps steps. Settings.Init and
 // Denoise do not apply.
 func Forward(ctx context.Context, b compute.Backend, data mat.Matrix, s sde.SDE, set Settings) (*Result, error) {
 	if err := checkRows("data", data); err != nil {
@@ -42,9 +42,9 @@ type Prior interface {
 	Sample(rng *rand.Rand, n int) *mat.Dense // [n, d]
 }
 
-// Backward is the report's Algorithm 2, backward generation. Input: the number m of samples (p.N), what Algorithm 1 used
+// Backward is backward generation (Yang and Batzolis 2021, CCIMI report, Algorithm 2). Input: the number m of samples (p.N), what Algorithm 1 used
 // (p.SDE), the law q of the start, and the score (p.Score). Output: samples y_i(0) (Result.X) and their empirical law
-// (Result.Law). method discretises the time reversal (report, eq 2).
+// (Result.Law). method discretises the time reversal (Anderson 1982).
 func Backward(ctx context.Context, b compute.Backend, p Problem, q Prior, method Method, set Settings) (*Result, error) {
 	lab, err := New(b, p)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 //
 //	eps = 2 a^2 (SNR |z| / |score|)^2,   a^2 = 1 for VE, 1 - beta_i for VP
 //
-// (report, Algorithms 2 and 3, which leave eps_i undefined: E9). For other SDEs, sub-VP among them, a is the coefficient
-// of the forward transition too, so that the rule is the same for all (E50).
+// with a step-size factor that Algorithms 4 and 5 call alpha_i. For other SDEs, sub-VP among them, a is the coefficient of the
+// forward transition too, so that the rule is the same for all.
 type Langevin struct {
 	SNR  float64 // > 0; the paper uses 0.16 on CIFAR-10
 	Norm Norm

@@ -22,7 +22,8 @@ type Method interface {
 	// NFE is the number of score evaluations per step.
 	NFE() int
 	// Step builds the graph from the state x [N, Shape...] at time t to the state at tNext, both times [1]. aux is what the
-	// method carries besides x from step to step, nil unless it is a Carrier; it keeps its number and shapes.
+	// method carries besides x from step to step, nil unless it is a Carrier; it keeps its number and shapes. rng gives each step
+	// random numbers of its own. The graph is the body of a loop: it must use nothing but what it is given.
 	Step(p *Problem, rng noise.Source, x, t, tNext *Node, aux, knobs []*Node) (next *Node, newAux []*Node)
 }
 

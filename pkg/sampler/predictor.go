@@ -31,7 +31,7 @@ func draw(k Gaussian, p *Problem, rng noise.Source, x, t, tNext *Node) (next, me
 	return Add(mean, sde.Times(std, z)), mean
 }
 
-// EulerMaruyama discretises the reverse-time SDE dx = (f x - g^2 score) dt + g dw (report, eq 2) with all coefficients
+// EulerMaruyama discretises the reverse-time SDE dx = (f x - g^2 score) dt + g dw (Anderson 1982) with all coefficients
 // taken at t:
 //
 //	mean = x - (f x - g^2 score) dt,  next = mean + g sqrt(dt) z,  dt = t - tNext.

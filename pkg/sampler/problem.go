@@ -118,7 +118,7 @@ type Result struct {
 // Samples returns the last state as a matrix [n, d], d the product of Shape.
 func (r *Result) Samples() *mat.Dense { return Matrix(r.X) }
 
-// Law is the empirical law of the last state: the "eventual distribution" of the report's algorithms.
+// Law is the empirical law of the last state: what Forward and Backward return beside it.
 func (r *Result) Law() Empirical { return Empirical{r.Samples()} }
 
 // Path returns the times of the snapshots and coordinate k of sample i at them.

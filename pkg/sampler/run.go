@@ -69,7 +69,8 @@ func (s *Sampler) Builds() int {
 	return n
 }
 
-// Run draws samples with a method, from T down to Eps. If a state stops being finite, it returns the result so far,
+// Run draws N samples with a method, from T down to Eps: Result.X [N, Shape...], for Steps times Method.NFE evaluations of the
+// score. If a state stops being finite, it returns the result so far,
 // with Status NonFinite, and an error that names the step; if ctx ends, likewise with Status Cancelled.
 func (s *Sampler) Run(ctx context.Context, m Method, set Settings) (*Result, error) {
 	if s.problem.Score == nil {

@@ -13,7 +13,7 @@ import (
 type Posterior func(x, t *Node) *Node
 
 // Classifier is a learned posterior: a network on noised data, scaled to unit variance, and on the noise level, whose
-// outputs [B, Classes] are logits (report, section 2.1; Song et al. 2021, section 5). Models that serve in one graph need
+// outputs [B, Classes] are logits (Song et al. 2021, arXiv 2011.13456, section 5). Models that serve in one graph need
 // different names.
 type Classifier struct {
 	SDE     sde.SDE

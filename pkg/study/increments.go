@@ -14,7 +14,7 @@ import (
 
 // Increments recovers from one bundle of forward paths, snapshots at rising times, the two Brownian increments between
 // its first and last time, [N, Dim] each: that of the forward SDE, dw = (dx - f x dt)/g with coefficients at the earlier
-// point of every step, and that of the reverse SDE (report, eq 2), run from the last time to the first,
+// point of every step, and that of the reverse SDE (Anderson 1982), run from the last time to the first,
 //
 //	dw = (x_k - x_{k+1} + (f x_{k+1} - g^2 score) dt)/g   with everything at t_{k+1}.
 //

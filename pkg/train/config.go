@@ -15,7 +15,7 @@ type Config struct {
 	Parametrisation score.Parametrisation
 	Net             score.Net
 
-	// Drop is the probability, in [0, 1), that FitGiven replaces the condition of an example by zeros, from which the
+	// Drop is the probability, in [0, 1), that Fit replaces the condition of an example by zeros, from which the
 	// network learns the unconditional score too (classifier-free guidance, Ho and Salimans 2022, arXiv 2207.12598,
 	// Algorithm 1).
 	Drop float64

@@ -19,11 +19,12 @@ type Fitted struct {
 	RunLog
 }
 
-// Fit trains cfg's score on data and returns it. The network sees the conditions of the examples, where there are some: one
+// Fit trains cfg's score on data, examples of any shape [n, ...], and returns it. The network sees the conditions of the examples, where there are some: one
 // network serves the score of any condition, Func(score.Context{Given: ...}), and, where cfg.Drop > 0, the score without one,
 // given zeros. Fit is idempotent: a finished run is loaded, an interrupted one goes on where its last checkpoint stands. When
 // ctx ends, it saves a checkpoint and returns an error that wraps ctx's; when loss or gradient stop being finite, it returns
-// an error with the step and keeps the weights before it.
+// an error with the step and keeps the weights before it. Other errors name the field of cfg, data or set that cannot be used,
+// before anything is written, or say what went wrong with the run's folder.
 func Fit(ctx context.Context, cfg Config, data Data, set Settings) (*Fitted, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -65,7 +65,7 @@ func (l *lab) steps(n int) int {
 // errNotOnDevice says that a measurement has no meaning on an engine that compiles nothing.
 var errNotOnDevice = errors.New("only on XLA")
 
-// measurements lists all benchmarks in the order of the report.
+// measurements lists all benchmarks in the order of the table.
 var measurements = []struct {
 	name    string
 	measure func(*lab) (benchmark, error)
