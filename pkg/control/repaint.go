@@ -54,8 +54,7 @@ func (r RePaint) Predict(p *sampler.Problem, rng noise.Source, x, t, tNext *Node
 	next, mean = step.Predict(p, rng, x, t, tNext)
 	a, c := sde.Transition(p.SDE, t, tNext)
 	for range r.Resamples - 1 {
-		var z *Node
-		z = rng.Normal(x.Shape())
+		z := rng.Normal(x.Shape())
 		back := Add(sde.Times(a, next), sde.Times(c, z))
 		next, mean = step.Predict(p, rng, back, t, tNext)
 	}

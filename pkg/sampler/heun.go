@@ -54,8 +54,7 @@ func (h Heun) Step(p *Problem, rng noise.Source, x, t, tNext *Node, _, knobs []*
 	if h.Churn > 0 {
 		up := Min(Mul(t, AddScalar(knobs[0], 1)), ConstAs(t, []float64{p.SDE.Span().T}))
 		a, c := sde.Transition(p.SDE, up, t)
-		var z *Node
-		z = rng.Normal(x.Shape())
+		z := rng.Normal(x.Shape())
 		x, t = Add(sde.Times(a, x), sde.Times(c, z)), up
 	}
 	slope := func(x, t *Node) *Node { return Neg(sde.Times(p.SDE.Sigma(t), p.Score(x, t))) } // (x/Alpha - D)/rho = eps
